@@ -1,0 +1,1 @@
+"""Backends: windows in, scores out. All share one decoder."""

@@ -1,0 +1,262 @@
+"""The one decoder: scores of windows in, a Document out. Needs numpy only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .coreference import Mention, cluster, pair_features
+from .document import Document, Entity, Relation, number_clusters
+from .schema import LabelSchema
+from .scores import Backend, Floats, WindowScores
+from .text import extend_over_marks, letter_offset, make_entity, paragraphs
+from .windows import Window
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How scores become decisions.
+
+    Attributes:
+        entity_thresholds, relation_thresholds: [labels], probabilities.
+        entity_calibration, relation_calibration: [labels, 2], scale and bias of the logits (Platt 1999).
+        coreference_threshold: probability.
+    """
+
+    entity_thresholds: Floats
+    relation_thresholds: Floats
+    entity_calibration: Floats
+    relation_calibration: Floats
+    coreference_threshold: float = 0.5
+
+    @classmethod
+    def build(
+        cls,
+        schema: LabelSchema,
+        *,
+        entity_thresholds: Mapping[str, float] | None = None,
+        relation_thresholds: Mapping[str, float] | None = None,
+        calibration: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+        coreference_threshold: float = 0.5,
+    ) -> "Decisions":
+        """Fill in 0.5 and the identity for every label that is not given."""
+        calibration = calibration or {}
+
+        def column(labels: Sequence[str], values: Mapping[str, float] | None) -> Floats:
+            return np.asarray([(values or {}).get(label, 0.5) for label in labels], dtype=np.float32)
+
+        def platt(labels: Sequence[str], values: Mapping[str, Sequence[float]] | None) -> Floats:
+            rows = [(values or {}).get(label, (1.0, 0.0)) for label in labels]
+            return np.asarray(rows, dtype=np.float32).reshape(-1, 2)
+
+        return cls(
+            column(schema.entity_labels, entity_thresholds),
+            column(schema.relation_labels, relation_thresholds),
+            platt(schema.entity_labels, calibration.get("entity")),
+            platt(schema.relation_labels, calibration.get("relation")),
+            coreference_threshold,
+        )
+
+
+def probabilities(logits: Floats, calibration: Floats) -> Floats:
+    """Return calibrated probabilities for logits [..., labels] and calibration [labels, 2]."""
+    z = logits * calibration[:, 0] + calibration[:, 1]
+    return 1.0 / (1.0 + np.exp(-np.clip(z, -60, 60)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    start: int
+    end: int
+    word_start: int
+    label: int
+    score: float
+    vector: Floats
+
+
+class Decoder:
+    """Turns the scores of a document's windows into entities, relations and clusters.
+
+    Args:
+        schema: the labels, in the order of the model's rows.
+        decisions: thresholds and calibration.
+    """
+
+    def __init__(self, schema: LabelSchema, decisions: Decisions) -> None:
+        self._schema, self._decisions = schema, decisions
+        self._signature = np.asarray(schema.signature_mask(), dtype=bool).reshape(
+            len(schema.relations), len(schema.entities), len(schema.entities)
+        )
+
+    def decode(
+        self,
+        text: str,
+        windows: Sequence[Window],
+        scores: Sequence[WindowScores],
+        backend: Backend,
+        *,
+        id: str = "",
+        model: str = "",
+    ) -> Document:
+        """Return the document of a text.
+
+        Args:
+            text: the original text.
+            windows, scores: its windows and what the backend made of them.
+            backend: asked once more, for coreference.
+            id, model: written into the document.
+        """
+        chosen: list[_Span] = []
+        for window, score in zip(windows, scores, strict=True):
+            chosen.extend(self._spans(text, window, score))
+        chosen = resolve_crossing(chosen)
+        entities = [
+            replace(
+                make_entity(text, s.start, s.end, self._schema.entity_labels[s.label], score=s.score),
+                id=f"T{n}",
+            )
+            for n, s in enumerate(chosen, 1)
+        ]
+        rows = {(s.start, s.end): n for n, s in enumerate(chosen)}
+        relations = self._relations(text, windows, scores, chosen, rows)
+        groups = self._clusters(text, entities, [s.vector for s in chosen], backend)
+        numbered, clusters = number_clusters(entities, groups)
+        schema = {"name": self._schema.name, "version": self._schema.version, "hash": self._schema.hash}
+        return Document(text, numbered, tuple(relations), clusters, id=id, schema=schema, model=model)
+
+    def _spans(self, text: str, window: Window, scores: WindowScores) -> list[_Span]:
+        if not len(scores.spans):
+            return []
+        probability = probabilities(scores.logits, self._decisions.entity_calibration)
+        above = np.where(probability >= self._decisions.entity_thresholds, probability, -1.0)
+        label = above.argmax(axis=1)
+        found = []
+        for row in np.flatnonzero(above.max(axis=1) >= 0):
+            first = int(scores.spans[row, 0])
+            if not window.core[0] <= first < window.core[1]:
+                continue
+            start, end = span_offsets(text, window, scores, int(row))
+            found.append(
+                _Span(
+                    start,
+                    end,
+                    window.words[first][0],
+                    int(label[row]),
+                    float(probability[row, label[row]]),
+                    scores.vectors[row],
+                )
+            )
+        return found
+
+    def _relations(
+        self,
+        text: str,
+        windows: Sequence[Window],
+        scores: Sequence[WindowScores],
+        chosen: list[_Span],
+        rows: dict[tuple[int, int], int],
+    ) -> list[Relation]:
+        best: dict[tuple[int, int, int], float] = {}
+        for window, score in zip(windows, scores, strict=True):
+            if not len(score.pairs):
+                continue
+            entity = np.asarray(
+                [rows.get(span_offsets(text, window, score, r), -1) for r in range(len(score.spans))]
+            )
+            head, tail = entity[score.pairs[:, 0]], entity[score.pairs[:, 1]]
+            real = (head >= 0) & (tail >= 0)
+            if not real.any():
+                continue
+            labels = np.asarray([s.label for s in chosen])
+            head, tail = head[real], tail[real]
+            probability = probabilities(score.pair_logits[real], self._decisions.relation_calibration)
+            probability = np.where(self._signature[:, labels[head], labels[tail]].T, probability, 0.0)
+            for pair, relation in np.argwhere(
+                probability >= np.minimum(self._decisions.relation_thresholds, 0.05)
+            ):
+                key = (int(head[pair]), int(relation), int(tail[pair]))
+                best[key] = max(best.get(key, 0.0), float(probability[pair, relation]))
+        return self._accept(self._symmetrise(best), chosen)
+
+    def _symmetrise(self, best: dict[tuple[int, int, int], float]) -> dict[tuple[int, int, int], float]:
+        """Write symmetric relations once, the earlier mention first, with the mean of both directions."""
+        merged: dict[tuple[int, int, int], float] = {}
+        for (head, relation, tail), p in best.items():
+            if self._schema.relations[relation].symmetric:
+                key = (min(head, tail), relation, max(head, tail))
+                merged[key] = merged.get(key, 0.0) + p / 2
+            else:
+                merged[(head, relation, tail)] = p
+        return merged
+
+    def _accept(self, best: dict[tuple[int, int, int], float], chosen: list[_Span]) -> list[Relation]:
+        limit = self._decisions.relation_thresholds
+        return [
+            Relation(f"T{head + 1}", self._schema.relation_labels[relation], f"T{tail + 1}", p)
+            for (head, relation, tail), p in sorted(best.items())
+            if p >= limit[relation]
+        ]
+
+    def _clusters(
+        self, text: str, entities: Sequence[Entity], vectors: Sequence[Floats], backend: Backend
+    ) -> list[list[str]]:
+        mentions, index = coreference_mentions(text, entities, self._schema)
+
+        def score(pairs: list[tuple[int, int]]) -> Floats:
+            features = np.asarray(
+                [pair_features(mentions[i], mentions[j]) for i, j in pairs], dtype=np.float32
+            )
+            first = np.stack([vectors[index[i]] for i, _ in pairs])
+            second = np.stack([vectors[index[j]] for _, j in pairs])
+            return backend.coreference(features, first, second)
+
+        groups = cluster(mentions, score, threshold=self._decisions.coreference_threshold)
+        return [[entities[index[i]].id for i in group] for group in groups]
+
+
+def coreference_mentions(
+    text: str, entities: Sequence[Entity], schema: LabelSchema
+) -> tuple[list[Mention], list[int]]:
+    """Return the mentions that may corefer, in text order, and the index of each among `entities`."""
+    starts = [start for start, _ in paragraphs(text)]
+    index = [n for n, e in enumerate(entities) if e.label in schema.coreferent_labels]
+    index.sort(key=lambda n: (entities[n].start, -entities[n].end))
+    mentions = []
+    for order, n in enumerate(index):
+        e = entities[n]
+        paragraph = int(np.searchsorted(starts, e.start, side="right"))
+        mentions.append(Mention(e.name, e.label, e.start, e.end, paragraph, order))
+    return mentions, index
+
+
+def span_offsets(text: str, window: Window, scores: WindowScores, row: int) -> tuple[int, int]:
+    """Return (start, end) of a candidate in code points: proclitics off, trailing marks on."""
+    first, last = scores.spans[row]
+    word_start, word_end = window.words[first]
+    start = letter_offset(text, word_start, word_end, int(scores.proclitics[row]))
+    # A proclitic cannot be the whole word.
+    start = word_start if start >= word_end else start
+    return start, extend_over_marks(text, window.words[last][1])
+
+
+def resolve_crossing(spans: Sequence[_Span]) -> list[_Span]:
+    """Keep the best label of each span and, of spans that cross, the best; nested spans stay.
+
+    Returns:
+        Spans sorted by start, longer first.
+    """
+    accepted: dict[tuple[int, int], _Span] = {}
+    # Spans that could cross a new one are found by looking at the words they cover, not at all others.
+    cover: dict[int, list[tuple[int, int]]] = {}
+    for span in sorted(spans, key=lambda s: (-s.score, s.start, -s.end)):
+        key = (span.start, span.end)
+        if key in accepted:
+            continue
+        block = range(span.start // 64, (span.end - 1) // 64 + 1)
+        near = {other for b in block for other in cover.get(b, ())}
+        if any(a < span.start < b < span.end or span.start < a < span.end < b for a, b in near):
+            continue
+        accepted[key] = span
+        for b in block:
+            cover.setdefault(b, []).append(key)
+    return sorted(accepted.values(), key=lambda s: (s.start, -s.end))

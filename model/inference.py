@@ -1,0 +1,191 @@
+"""Extractor and `extract`: text in, documents out."""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from .decoding import Decisions, Decoder
+from .document import Document
+from .errors import ConfigError, IsnadError, nearest
+from .schema import LabelSchema
+from .store import resolve
+from .windows import WindowMaker
+
+if TYPE_CHECKING:
+    from .configuration import IsnadConfig
+    from .scores import Backend
+
+log = logging.getLogger(__name__)
+
+
+class Extractor:
+    """A loaded model with its tokenizer, thresholds and decoder.
+
+    Args:
+        backend: runs the model.
+        config: the model's configuration.
+        tokenizer: a fast tokenizer.
+        thresholds: overrides; see `from_pretrained`.
+    """
+
+    def __init__(
+        self,
+        backend: "Backend",
+        config: "IsnadConfig",
+        tokenizer: Any,
+        *,
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> None:
+        self.schema: LabelSchema = config.schema()
+        self.name = config.model_name or "unnamed"
+        self.config = config
+        self._backend = backend
+        self._maker = WindowMaker(
+            tokenizer, max_pieces=config.max_pieces, overlap_pieces=config.overlap_pieces
+        )
+        self._decoder = Decoder(self.schema, _decisions(config, self.schema, thresholds))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        *,
+        thresholds: float | Mapping[str, float] | None = None,
+        device: str = "cpu",
+    ) -> "Extractor":
+        """Load a model.
+
+        Args:
+            model: a folder, or the name of a model on the hub (only then is the network used); the embedded
+                model if absent.
+            thresholds: one probability for every label, or probabilities by entity or relation label; labels
+                that are not named keep the thresholds stored in the model.
+            device: a torch device.
+
+        Raises:
+            ModelError: the folder is missing, incomplete, altered or not an isnad model.
+            ConfigError: a threshold is outside [0, 1] or names an unknown label.
+        """
+        folder = resolve(model)
+        import torch
+        from transformers import AutoTokenizer
+
+        from .backends.torch_backend import TorchBackend
+        from .modeling import IsnadModel
+
+        loaded = IsnadModel.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        pad_id = tokenizer.pad_token_id or 0
+        return cls(TorchBackend(loaded, pad_id, device), loaded.config, tokenizer, thresholds=thresholds)
+
+    @overload
+    def __call__(self, text: str) -> Document: ...
+    @overload
+    def __call__(self, text: Iterable[str]) -> list[Document]: ...
+    def __call__(self, text: str | Iterable[str]) -> Document | list[Document]:
+        """Extract from one text, or from several."""
+        if isinstance(text, str):
+            return next(self.pipe([text]))
+        return list(self.pipe(text))
+
+    def pipe(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int = 32) -> Iterator[Document]:
+        """Extract from a stream of texts, in order, holding at most `batch_size` of them in memory.
+
+        Args:
+            texts: texts, or (id, text) pairs whose id is written into the document.
+            batch_size: number of texts scored together.
+        """
+        if batch_size < 1:
+            raise IsnadError(f"batch_size is {batch_size}; accepted: 1 or more")
+        stream = iter(texts)
+        while batch := list(islice(stream, batch_size)):
+            yield from self._batch([_named(item) for item in batch])
+
+    def _batch(self, items: list[tuple[str, str]]) -> Iterator[Document]:
+        windows = [list(self._maker.windows(text)) for _, text in items]
+        scores = self._backend.score([w for group in windows for w in group])
+        cut = sum(s.cut for s in scores)
+        if cut:
+            log.warning(
+                "%d candidate spans beyond max_candidates=%d a window entered no scoring; raise max_candidates "
+                "or prune_threshold in the model's config",
+                cut,
+                self.config.max_candidates,
+            )
+        at = 0
+        for (name, text), group in zip(items, windows, strict=True):
+            part = scores[at : at + len(group)]
+            at += len(group)
+            yield self._decoder.decode(text, group, part, self._backend, id=name, model=self.name)
+
+    def __repr__(self) -> str:
+        return (
+            f"Extractor({self.name!r}, {len(self.schema.entities)} entity types, "
+            f"{len(self.schema.relations)} relation types)"
+        )
+
+
+def _named(item: str | tuple[str, str]) -> tuple[str, str]:
+    name, text = ("", item) if isinstance(item, str) else item
+    if not isinstance(text, str):
+        raise IsnadError(f"found a text of type {type(text).__name__}; accepted: str (decode bytes first)")
+    return name, text
+
+
+def _decisions(
+    config: "IsnadConfig", schema: LabelSchema, thresholds: float | Mapping[str, float] | None
+) -> Decisions:
+    entity = dict(config.entity_thresholds or {})
+    relation = dict(config.relation_thresholds or {})
+    labels = (*schema.entity_labels, *schema.relation_labels)
+    if isinstance(thresholds, Mapping):
+        overrides = dict(thresholds)
+    else:
+        overrides = {} if thresholds is None else dict.fromkeys(labels, thresholds)
+    for label, value in overrides.items():
+        if label not in labels:
+            raise ConfigError(f"threshold for the unknown label {label!r}; {nearest(label, labels)}")
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ConfigError(f"threshold {value!r} for {label}; accepted: a probability from 0 to 1")
+        (entity if label in schema.entity_index else relation)[label] = float(value)
+    return Decisions.build(
+        schema,
+        entity_thresholds=entity,
+        relation_thresholds=relation,
+        calibration=config.calibration,
+        coreference_threshold=config.coreference_threshold,
+    )
+
+
+_default: Extractor | None = None
+_default_lock = threading.Lock()
+
+
+def default_extractor() -> Extractor:
+    """Return the extractor of the embedded model, loaded at the first call."""
+    global _default  # noqa: PLW0603  (one shared instance is the point)
+    with _default_lock:
+        if _default is None:
+            _default = Extractor.from_pretrained()
+        return _default
+
+
+@overload
+def extract(text: str) -> Document: ...
+@overload
+def extract(text: Iterable[str]) -> list[Document]: ...
+def extract(text: str | Iterable[str]) -> Document | list[Document]:
+    """Extract entities, relations and coreference with the embedded model, offline.
+
+    Args:
+        text: a text, or several.
+
+    Returns:
+        A Document, or a list of them in the order of the texts.
+    """
+    return default_extractor()(text)

@@ -1,0 +1,1 @@
+"""How a Document is shown or exported: HTML, graph, tables."""

@@ -1,0 +1,94 @@
+"""Where models live: the embedded one, folders, the hub; and the manifest that guards a folder's files."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from .errors import ModelError
+
+EMBEDDED = Path(__file__).parent / "pretrained"
+DEFAULT_MODEL = "isnad-small"
+MANIFEST = "manifest.json"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def embedded_models() -> list[str]:
+    """Return the names of the models inside the package."""
+    return sorted(p.parent.name for p in EMBEDDED.glob("*/config.json"))
+
+
+def resolve(model: str | Path | None) -> Path:
+    """Return the checked folder of a model: embedded by name (the default if None), local, or from the hub."""
+    if model is None:
+        model = DEFAULT_MODEL
+    if str(model) in embedded_models():
+        return verify(EMBEDDED / str(model))
+    path = Path(model)
+    if path.is_dir():
+        return verify(path)
+    if isinstance(model, str) and _HUB_NAME.fullmatch(model) and not path.parent.is_dir():
+        return _download(model)
+    raise ModelError(
+        f"no model at {str(model)!r}; accepted: a folder with config.json and model.safetensors, a hub name like "
+        f"'owner/name', or an embedded model: {', '.join(embedded_models()) or 'none in this installation'}"
+    )
+
+
+def verify(folder: Path) -> Path:
+    """Return `folder` if it holds a complete model whose files match its manifest, else raise ModelError."""
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder}: {name} is missing; accepted: a folder written by isnad train or save"
+            )
+    if not list(folder.glob("*.safetensors")):
+        other = [p.name for p in folder.glob("*.bin")]
+        raise ModelError(
+            f"{folder}: no weights in safetensors"
+            + (f" (found {', '.join(other)}, which is not loaded)" if other else "")
+        )
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ModelError(f"{folder}/config.json is not a JSON object") from error
+    if kind != "isnad":
+        raise ModelError(
+            f"{folder}: model_type is {kind!r}; accepted: 'isnad'. To fine-tune an encoder, name it in the "
+            "training configuration under 'encoder'"
+        )
+    manifest = folder / MANIFEST
+    if manifest.is_file():
+        for name, digest in json.loads(manifest.read_text(encoding="utf-8"))["sha256"].items():
+            file = folder / name
+            if not file.is_file() or sha256(file) != digest:
+                raise ModelError(f"{file} is missing or differs from {MANIFEST}; get the model again")
+    return folder
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
+    """Write the hashes of a model folder's files (all regular files, or `names`)."""
+    chosen = names or tuple(sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST))
+    content = json.dumps({"sha256": {name: sha256(folder / name) for name in chosen}}, indent=2)
+    temporary = folder / (MANIFEST + ".tmp")
+    temporary.write_text(content + "\n", encoding="utf-8")
+    os.replace(temporary, folder / MANIFEST)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"])
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"cannot fetch the model {name!r} from the hub: {reason}") from error
+    return verify(Path(folder))

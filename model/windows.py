@@ -1,0 +1,161 @@
+"""From a text to the windows that the encoder reads: words, pieces, letters, with nothing left out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .folding import KASHIDA
+from .text import encodable, leading_letters, paragraphs, sentence_starts, words
+
+# Words handed to the tokenizer in one call: its cost grows faster than linearly with very long inputs.
+_WORDS_A_CALL = 4096
+# A word's letters as the model sees them: the first ones (proclitics, article) and the last ones (suffixes).
+_FIRST_LETTERS, _LAST_LETTERS = 5, 3
+LETTER_SLOTS = _FIRST_LETTERS + _LAST_LETTERS
+# Letters are numbered by code point within the Arabic block, everything else shares the slots below 64.
+LETTER_VOCABULARY = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of words of one paragraph with its word pieces.
+
+    Attributes:
+        words: (start, end) of each word in code points of the document.
+        core: range of words that belong to this window; spans beginning elsewhere are context, and are
+            taken from the neighbouring window whose core holds them.
+        input_ids: piece ids, special tokens included.
+        first, last: positions of each word's first and last piece in `input_ids`.
+        letters: [words, 8], ids of the first five and last three letters, 0 pads.
+    """
+
+    words: list[tuple[int, int]]
+    core: tuple[int, int]
+    input_ids: list[int]
+    first: list[int]
+    last: list[int]
+    letters: NDArray[np.int64]
+
+
+def letter_id(char: str) -> int:
+    """Return 1…319: Arabic letters have ids of their own, other characters share a few by kind."""
+    code = ord(char)
+    if 0x0600 <= code <= 0x06FF:
+        return 64 + code - 0x0600
+    if char.isdigit():
+        return 1
+    if char.isalpha():
+        return 2
+    return 3 + code % 61 if code < 128 else 2
+
+
+def word_letters(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return [words, 8] letter ids of the words of `text`."""
+    ids = np.zeros((len(spans), LETTER_SLOTS), dtype=np.int64)
+    cache: dict[str, NDArray[np.int64]] = {}
+    for row, (start, end) in enumerate(spans):
+        word = text[start:end]
+        if word not in cache:
+            cache[word] = _letter_row(word)
+        ids[row] = cache[word]
+    return ids
+
+
+def _letter_row(word: str) -> NDArray[np.int64]:
+    row = np.zeros(LETTER_SLOTS, dtype=np.int64)
+    plain = leading_letters(word, 0, len(word), len(word))
+    for i, char in enumerate(plain[:_FIRST_LETTERS]):
+        row[i] = letter_id(char)
+    for i, char in enumerate(plain[-_LAST_LETTERS:]):
+        row[_FIRST_LETTERS + i] = letter_id(char)
+    return row
+
+
+class WindowMaker:
+    """Cuts documents into windows for one tokenizer.
+
+    A window never crosses a paragraph, so a document gives the same result whole or paragraph by paragraph.
+    A paragraph longer than `max_pieces` is cut at sentence ends where there are any, and the windows overlap
+    by up to `overlap_pieces` of context on both sides.
+
+    Args:
+        tokenizer: any fast tokenizer of transformers.
+        max_pieces: pieces of a window, special tokens included.
+        overlap_pieces: pieces of context on either side of a cut.
+    """
+
+    def __init__(self, tokenizer: Any, *, max_pieces: int = 256, overlap_pieces: int = 64) -> None:
+        self._tokenizer = tokenizer
+        self._unknown = tokenizer.unk_token_id
+        probe = tokenizer("ا", add_special_tokens=True)["input_ids"]
+        bare = tokenizer("ا", add_special_tokens=False)["input_ids"]
+        at = next((i for i in range(len(probe)) if probe[i : i + len(bare)] == bare), 0)
+        self._prefix, self._suffix = list(probe[:at]), list(probe[at + len(bare) :])
+        self._body = max_pieces - len(self._prefix) - len(self._suffix)
+        self._overlap = min(overlap_pieces, self._body // 4)
+        if self._body < 8:
+            raise ValueError(f"max_pieces is {max_pieces}; accepted: at least 8 more than the special tokens")
+
+    def windows(self, text: str) -> Iterator[Window]:
+        """Yield the windows of a document in order; a text without words yields none."""
+        for start, end in paragraphs(text):
+            spans = words(text, start, end)
+            pieces = self._pieces(text, spans)
+            for lo, hi, core in self._ranges(text, spans, pieces):
+                yield self._window(text, spans[lo:hi], pieces[lo:hi], (core[0] - lo, core[1] - lo))
+
+    def _pieces(self, text: str, spans: list[tuple[int, int]]) -> list[list[int]]:
+        """Return the piece ids of each word; a word that normalises to nothing is one unknown piece."""
+        pieces: list[list[int]] = []
+        for at in range(0, len(spans), _WORDS_A_CALL):
+            # A lone kashida keeps a word from vanishing before the tokenizer sees it.
+            chunk = [encodable(text[s:e]) or KASHIDA for s, e in spans[at : at + _WORDS_A_CALL]]
+            encoding = self._tokenizer(chunk, is_split_into_words=True, add_special_tokens=False)
+            rows: list[list[int]] = [[] for _ in chunk]
+            for piece, word in zip(encoding["input_ids"], encoding.word_ids(0), strict=True):
+                if word is not None:
+                    rows[word].append(piece)
+            pieces.extend(row[: self._body] or [self._unknown] for row in rows)
+        return pieces
+
+    def _ranges(
+        self, text: str, spans: list[tuple[int, int]], pieces: list[list[int]]
+    ) -> Iterator[tuple[int, int, tuple[int, int]]]:
+        """Yield (first word, last word + 1, core) of each window of a paragraph."""
+        ends = np.cumsum([len(p) for p in pieces])
+        if len(ends) == 0 or ends[-1] <= self._body:
+            if len(ends):
+                yield 0, len(spans), (0, len(spans))
+            return
+        cuts = self._cuts(np.asarray(sentence_starts(text, spans)), ends)
+        for lo, hi in zip(cuts, cuts[1:], strict=False):
+            before = int(np.searchsorted(ends, ends[lo - 1] - self._overlap, side="right")) + 1 if lo else 0
+            after = int(np.searchsorted(ends, ends[hi - 1] + self._overlap, side="right"))
+            yield min(before, lo), max(after, hi), (lo, hi)
+
+    def _cuts(self, sentences: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
+        """Return word indices where cores begin, then the number of words; at sentence starts if possible."""
+        core = self._body - 2 * self._overlap
+        cuts, used = [0], 0
+        while True:
+            limit = int(np.searchsorted(ends, used + core, side="right"))
+            if limit >= len(ends):
+                return [*cuts, len(ends)]
+            inside = sentences[(sentences > cuts[-1]) & (sentences <= limit)]
+            cut = int(inside[-1]) if len(inside) else max(limit, cuts[-1] + 1)
+            cuts.append(cut)
+            used = int(ends[cut - 1])
+
+    def _window(
+        self, text: str, spans: list[tuple[int, int]], pieces: list[list[int]], core: tuple[int, int]
+    ) -> Window:
+        ids = list(self._prefix)
+        first, last = [], []
+        for row in pieces:
+            first.append(len(ids))
+            ids.extend(row)
+            last.append(len(ids) - 1)
+        return Window(spans, core, ids + self._suffix, first, last, word_letters(text, spans))

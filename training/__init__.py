@@ -1,0 +1,1 @@
+"""Everything that makes a model: data formats, pretraining, fine-tuning, baselines."""

@@ -1,0 +1,126 @@
+"""Checkpoints that are complete or absent, without pickle: safetensors and JSON in a folder renamed last."""
+
+import json
+import os
+import random
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..model.errors import ModelError
+from ..model.store import MANIFEST, sha256, write_manifest
+
+PREFIX = "checkpoint-"
+_OPTIMIZER, _STATE = "optimizer.safetensors", "training_state.json"
+
+
+def latest(folder: Path) -> Path | None:
+    """Return the newest complete checkpoint of a run, or None.
+
+    A checkpoint counts only if its manifest lists every file with the right hash; half-written folders are
+    passed over (the manifest is written last).
+    """
+    found = [p for p in folder.glob(PREFIX + "*") if re.fullmatch(rf"{PREFIX}\d+", p.name)]
+    for path in sorted(found, key=lambda p: int(p.name.removeprefix(PREFIX)), reverse=True):
+        if is_complete(path):
+            return path
+    return None
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a checkpoint folder has its manifest and every file in it is whole."""
+    try:
+        digests = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+    except (OSError, json.JSONDecodeError, KeyError):
+        return False
+    return all((path / name).is_file() and sha256(path / name) == digest for name, digest in digests.items())
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Flush a finished folder to disk, seal it with its manifest, and give it its name."""
+    write_manifest(temporary)
+    for file in temporary.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    if final.exists():
+        # Only a whole folder is ever replaced by a whole folder: the old one leaves by rename first.
+        old = final.with_name(final.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(final, old)
+        os.replace(temporary, final)
+        shutil.rmtree(old)
+    else:
+        os.replace(temporary, final)
+
+
+def save_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -> None:
+    """Write optimizer tensors to safetensors; scalars, scheduler and random states to JSON."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {"rng.torch": torch.random.get_rng_state()}
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, slots in state["state"].items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{name}"] = value.detach().cpu().contiguous()
+            else:
+                scalars.setdefault(str(index), {})[name] = value
+    kind, keys, position, gauss, cached = np.random.get_state()
+    version, internal, python_gauss = random.getstate()
+    tensors["rng.numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    if torch.cuda.is_available():
+        tensors["rng.cuda"] = torch.cuda.get_rng_state()
+    save_file(tensors, folder / _OPTIMIZER)
+    content = {
+        "groups": [{k: v for k, v in g.items() if _is_plain(v)} for g in state["param_groups"]],
+        "scalars": scalars,
+        "scheduler": {k: v for k, v in scheduler.state_dict().items() if _is_plain(v)},
+        "numpy": [kind, int(position), int(gauss), float(cached)],
+        "python": [version, list(internal), python_gauss],
+    }
+    (folder / _STATE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def load_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -> None:
+    """Restore what `save_state` wrote into an optimizer and a scheduler of the same shape."""
+    try:
+        content = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        tensors = load_file(folder / _OPTIMIZER)
+    except OSError as error:
+        raise ModelError(f"{folder}: not a complete checkpoint ({error.strerror})") from error
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        if index != "rng":
+            state.setdefault(int(index), {})[name] = value
+    for index, values in content["scalars"].items():
+        state.setdefault(int(index), {}).update(values)
+    groups = optimizer.state_dict()["param_groups"]
+    for group, saved in zip(groups, content["groups"], strict=True):
+        group.update({k: tuple(v) if isinstance(v, list) and k == "betas" else v for k, v in saved.items()})
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    scheduler.load_state_dict(content["scheduler"])
+
+
+def load_random(folder: Path) -> None:
+    """Restore the random states of torch, numpy and Python."""
+    content = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    tensors = load_file(folder / _OPTIMIZER)
+    torch.random.set_rng_state(tensors["rng.torch"])
+    if "rng.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["rng.cuda"])
+    kind, position, gauss, cached = content["numpy"]
+    np.random.set_state((kind, tensors["rng.numpy"].numpy().astype(np.uint32), position, gauss, cached))
+    version, internal, python_gauss = content["python"]
+    random.setstate((version, tuple(internal), python_gauss))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,172 @@
+"""Training configurations: frozen dataclasses read from YAML, strictly."""
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from ..model.errors import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Where the encoder comes from.
+
+    Attributes:
+        path: folder or hub name of a pretrained encoder (anything AutoModel loads), or of an isnad model
+            whose encoder and heads are taken over.
+        download: whether `path` may be fetched from the hub.
+        scratch: configuration of a fresh encoder (`model_type` and sizes); `path` then gives the tokenizer only.
+    """
+
+    path: str = "isnad-small"
+    download: bool = False
+    scratch: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on and what is measured on.
+
+    Attributes:
+        train: names or paths: `seeds:authored/train`, `seeds:articles`, or any file or folder of a known format.
+        dev: the same, for early stopping, thresholds and calibration.
+        schema: YAML file of the labels; a bare name is looked up in `configs/schemas`.
+    """
+
+    train: tuple[str, ...] = ("seeds:authored/train",)
+    dev: tuple[str, ...] = ("seeds:authored/dev",)
+    schema: str = "wojood"
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Probabilities, per paragraph or per mention, of the rewritings of `augment`.
+
+    Attributes:
+        replace_mentions: share of mentions replaced by another of the same type from the training data.
+        proclitics: share of mentions that gain or lose a proclitic.
+    """
+
+    replace_mentions: float = 0.0
+    proclitics: float = 0.0
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """One fine-tuning run; every field is a key of the YAML file.
+
+    Attributes:
+        name: written into the model and the tracker.
+        encoder, data, augment: see their classes.
+        model: fields of `IsnadConfig` to set, sizes and dropout.
+        epochs: passes over the training paragraphs at most.
+        batch_size: paragraphs of one step on one device.
+        gradient_accumulation: steps whose gradients are added up.
+        encoder_learning_rate, head_learning_rate: peak rates of AdamW.
+        weight_decay: of matrices.
+        warmup: share of all steps.
+        patience: evaluations without a better development score before the run stops; 0 never stops.
+        metric: the development score that counts.
+        seed: of everything random.
+        precision: `auto` (bfloat16 where the device computes in it), `fp32` or `bf16`.
+        tracker: `trackio` (a local SQLite file), `mlflow`, `tensorboard` or `none`.
+        calibrate: fit calibration and thresholds on the development data.
+    """
+
+    name: str = "isnad"
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: dict[str, Any] = field(default_factory=dict)
+    epochs: float = 20
+    batch_size: int = 32
+    gradient_accumulation: int = 1
+    encoder_learning_rate: float = 1e-3
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    patience: int = 4
+    metric: str = "span_f1"
+    seed: int = 1
+    precision: str = "auto"
+    tracker: str = "trackio"
+    calibrate: bool = True
+
+    def __post_init__(self) -> None:
+        for key, accepted in _CHOICES.items():
+            if getattr(self, key) not in accepted:
+                raise ConfigError(f"{key} is {getattr(self, key)!r}; accepted: {', '.join(accepted)}")
+        for key in (
+            "epochs",
+            "batch_size",
+            "gradient_accumulation",
+            "encoder_learning_rate",
+            "head_learning_rate",
+        ):
+            if getattr(self, key) <= 0:
+                raise ConfigError(f"{key} is {getattr(self, key)}; accepted: a number above 0")
+
+
+_CHOICES = {
+    "precision": ("auto", "fp32", "bf16"),
+    "tracker": ("trackio", "mlflow", "tensorboard", "none"),
+    "metric": ("span_f1", "relation_f1", "mean_f1"),
+}
+
+
+def load_config(path: str | Path, cls: type[T]) -> T:
+    """Read a YAML file into a configuration class; unknown keys and wrong types raise ConfigError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    return build(cls, data, where=str(path))
+
+
+def build(cls: type[T], data: Any, *, where: str) -> T:
+    """Build a dataclass from plain data, checking every key and type."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: found {type(data).__name__}; accepted: a mapping")
+    hints = get_type_hints(cls)
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(key, sorted(known))}")
+        values[key] = _convert(value, hints[key], f"{where}: {key}")
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _convert(value: Any, want: Any, where: str) -> Any:
+    if is_dataclass(want):
+        return build(want, value, where=where)  # type: ignore[arg-type]
+    if isinstance(want, types.UnionType):
+        options = get_args(want)
+        return value if value is None and type(None) in options else _convert(value, options[0], where)
+    origin = get_origin(want)
+    if origin is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{where} holds {value!r}; accepted: a list of strings")
+        return tuple(value)
+    expected = origin or want
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if expected is not bool and isinstance(value, bool) or not isinstance(value, expected):
+        hint = (
+            " (YAML reads 1e-3 as text; write 1.0e-3)" if expected is float and isinstance(value, str) else ""
+        )
+        raise ConfigError(f"{where} holds {value!r}; accepted: {expected.__name__}{hint}")
+    return value

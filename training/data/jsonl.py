@@ -1,0 +1,97 @@
+"""isnad's own JSON: one document a line (`.jsonl`), or one document or a list of them (`.json`).
+
+The only format that holds everything a Document has: scores, names, word bounds, schema and model.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...model.document import Document
+from ...model.errors import DataError
+from ...model.schema import LabelSchema
+from .builder import entity_fault, relation_fault, signature_fault
+from .files import Faults, read_text, write_text
+
+_LAYOUT = "the layout of Document.to_dict()"
+
+
+def read(path: Path, schema: LabelSchema) -> list[Document]:
+    """Read documents from a `.jsonl` or `.json` file.
+
+    Args:
+        path: the file.
+        schema: the labels and signatures to check against.
+
+    Raises:
+        DataError: a line is no JSON or no document, or names labels that the schema lacks; up to 20 faults
+            are listed with their lines.
+    """
+    faults = Faults(path)
+    documents = []
+    for line, data in _values(path, read_text(path).removeprefix("\ufeff"), faults):
+        if not isinstance(data, dict):
+            faults.add(f"found {type(data).__name__}", line=line, accepted=f"an object in {_LAYOUT}")
+            continue
+        try:
+            document = Document.from_dict(data)
+        except DataError as error:
+            faults.add(error.found, line=line, accepted=error.accepted)
+            continue
+        _check_labels(document, schema, faults, line)
+        documents.append(document)
+    faults.raise_any()
+    return documents
+
+
+def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> None:
+    """Write documents to a `.json` file (a list) or to any other name as JSON lines."""
+    if path.suffix == ".json":
+        body = ",\n".join(document.to_json() for document in documents)
+        write_text(path, f"[\n{body}\n]\n")
+    else:
+        write_text(path, "".join(document.to_json(indent=None) + "\n" for document in documents))
+
+
+def detects(path: Path) -> bool:
+    """Whether `path` is a file named `.json` or `.jsonl`."""
+    return path.is_file() and path.suffix in {".json", ".jsonl"}
+
+
+def _values(path: Path, text: str, faults: Faults) -> list[tuple[int, Any]]:
+    """Return (line, value) of every JSON value; only `.json` files hold values of several lines."""
+    values: list[tuple[int, Any]] = []
+    pieces = [(0, text)] if path.suffix == ".json" else list(enumerate(text.split("\n"), 1))
+    for line, piece in pieces:
+        if not piece.strip():
+            continue
+        try:
+            value = json.loads(piece)
+        except json.JSONDecodeError as error:
+            found = f"not JSON at column {error.colno}: {error.msg}"
+            faults.add(
+                found, line=line + error.lineno - (line > 0), accepted="JSON, one document a line in .jsonl"
+            )
+        except RecursionError:
+            faults.add("JSON nested too deeply", line=line, accepted=_LAYOUT)
+        else:
+            whole_list = line == 0 and isinstance(value, list)
+            values += [(0, item) for item in value] if whole_list else [(line, value)]
+    return values
+
+
+def _check_labels(document: Document, schema: LabelSchema, faults: Faults, line: int) -> None:
+    where = f"document {document.id!r}: "
+    labels = {e.id: e.label for e in document.entities}
+    unknown = set()
+    for e in document.entities:
+        if fault := entity_fault(schema, e.label):
+            unknown.add(e.id)
+            faults.add(f"{where}{e.id}: {fault[0]}", line=line, accepted=fault[1])
+    for r in document.relations:
+        fault = relation_fault(schema, r.label)
+        if not fault and not unknown & {r.head, r.tail}:
+            fault = signature_fault(schema, labels[r.head], r.label, labels[r.tail])
+        if fault:
+            faults.add(f"{where}«{r.head} {r.label} {r.tail}»: {fault[0]}", line=line, accepted=fault[1])

@@ -1,0 +1,171 @@
+"""From gold documents to training windows: every gold span finds its words or is listed as unreachable."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.document import Document, Entity, Relation
+from ..model.schema import LabelSchema
+from ..model.text import (
+    MAX_PROCLITICS,
+    extend_over_marks,
+    letter_offset,
+    letters_before,
+    make_entity,
+    paragraphs,
+)
+from ..model.windows import Window, WindowMaker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One window with its targets.
+
+    Attributes:
+        window: words and pieces.
+        spans: [spans, 2], first and last word, unique.
+        types: [spans, entity types], multi-hot.
+        proclitics: [words], leading letters outside the name at entity-initial words, -100 elsewhere.
+        relations: [relations, 3], head row, label, tail row; symmetric ones in both directions.
+        annotated: [entity types], False where the corpus is silent about the type.
+        relation_annotated: whether the corpus annotates relations.
+    """
+
+    window: Window
+    spans: NDArray[np.int64]
+    types: NDArray[np.bool_]
+    proclitics: NDArray[np.int64]
+    relations: NDArray[np.int64]
+    annotated: NDArray[np.bool_]
+    relation_annotated: bool = True
+
+
+@dataclass
+class Unreachable:
+    """Gold that no prediction can match, kept for the report.
+
+    Attributes:
+        entities: (document, start, end, label, why).
+        relations: (document, head, label, tail, why).
+    """
+
+    entities: list[tuple[str, int, int, str, str]] = field(default_factory=list)
+    relations: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+
+def split_paragraphs(document: Document) -> list[Document]:
+    """Return one document a paragraph, with its entities and the relations among them; clusters are dropped."""
+    parts: list[Document] = []
+    for number, (lo, hi) in enumerate(paragraphs(document.text), 1):
+        text = document.text[lo:hi]
+        inside = [e for e in document.entities if lo <= e.start and e.end <= hi]
+        ids = {e.id for e in inside}
+        entities = [make_entity(text, e.start - lo, e.end - lo, e.label, id=e.id) for e in inside]
+        relations = [r for r in document.relations if r.head in ids and r.tail in ids]
+        parts.append(Document(text, tuple(entities), tuple(relations), id=f"{document.id}#{number}"))
+    return parts
+
+
+def locate(text: str, window: Window, entity: Entity) -> tuple[int, int, int] | str:
+    """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none."""
+    starts = [s for s, _ in window.words]
+    first = int(np.searchsorted(starts, entity.start, side="right")) - 1
+    last = int(np.searchsorted(starts, entity.end - 1, side="right")) - 1
+    if first < 0 or last < first:
+        return "outside the window"
+    word_start, word_end = window.words[first]
+    letters = letters_before(text, word_start, entity.start)
+    if letters > MAX_PROCLITICS or letter_offset(text, word_start, word_end, letters) != entity.start:
+        return f"starts inside the word {text[word_start:word_end]!r}, not after a proclitic"
+    if extend_over_marks(text, window.words[last][1]) != extend_over_marks(text, entity.end):
+        return f"ends inside the word {text[slice(*window.words[last])]!r}"
+    return first, last, letters
+
+
+def build_examples(
+    document: Document,
+    maker: WindowMaker,
+    schema: LabelSchema,
+    *,
+    unreachable: Unreachable | None = None,
+    annotated: Sequence[str] | None = None,
+    relation_annotated: bool = True,
+) -> Iterator[Example]:
+    """Yield the windows of a document with their targets.
+
+    Args:
+        document: gold.
+        maker: cuts windows for the model's tokenizer.
+        schema: gives rows to labels; an unknown label raises SchemaError.
+        unreachable: gold that no window can express is appended here.
+        annotated: entity labels that the corpus annotates; all if absent.
+        relation_annotated: whether missing relations are negatives.
+    """
+    mask = np.asarray([annotated is None or label in annotated for label in schema.entity_labels])
+    missing = {e.id: "in no paragraph" for e in document.entities}
+    linked: set[Relation] = set()
+    for window in maker.windows(document.text):
+        rows: dict[tuple[int, int], int] = {}
+        types: list[NDArray[np.bool_]] = []
+        proclitics = np.full(len(window.words), -100, dtype=np.int64)
+        row_of: dict[str, int] = {}
+        lo, hi = window.words[0][0], window.words[-1][1]
+        for entity in document.entities:
+            if entity.end <= lo or entity.start >= hi:
+                continue
+            place = locate(document.text, window, entity)
+            if isinstance(place, str):
+                missing[entity.id] = missing.get(entity.id) and place or ""
+                continue
+            first, last, letters = place
+            missing[entity.id] = ""
+            row = rows.setdefault((first, last), len(rows))
+            if row == len(types):
+                types.append(np.zeros(len(schema.entities), dtype=bool))
+            types[row][schema.entity_index[schema.check_entity(entity.label)]] = True
+            proclitics[first] = letters
+            row_of[entity.id] = row
+        relations = list(_relations(document, row_of, schema, linked))
+        yield Example(
+            window,
+            np.asarray(list(rows), dtype=np.int64).reshape(-1, 2),
+            np.asarray(types, dtype=bool).reshape(-1, len(schema.entities)),
+            proclitics,
+            np.asarray(relations, dtype=np.int64).reshape(-1, 3),
+            mask,
+            relation_annotated,
+        )
+    if unreachable is not None:
+        for e in document.entities:
+            if missing[e.id]:
+                unreachable.entities.append((document.id, e.start, e.end, e.label, missing[e.id]))
+        for r in document.relations:
+            if r not in linked:
+                unreachable.relations.append(
+                    (document.id, r.head, r.label, r.tail, "ends in different windows")
+                )
+
+
+def _relations(
+    document: Document, row_of: dict[str, int], schema: LabelSchema, linked: set[Relation]
+) -> Iterator[tuple[int, int, int]]:
+    for relation in document.relations:
+        if relation.head not in row_of or relation.tail not in row_of:
+            continue
+        type_ = schema.relation(relation.label)
+        head, tail = row_of[relation.head], row_of[relation.tail]
+        label = schema.relation_index[relation.label]
+        linked.add(relation)
+        yield head, label, tail
+        if type_.symmetric:
+            yield tail, label, head
+
+
+def without_ids(document: Document) -> Document:
+    """Return the bare text of a document, as a model sees it."""
+    return replace(document, entities=(), relations=(), clusters=())

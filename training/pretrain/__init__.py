@@ -1,0 +1,1 @@
+"""Pretraining of the embedded encoder: tokenizer, skip-gram vectors, language modelling."""
