@@ -1,7 +1,7 @@
 """Percentile bootstrap over documents: how far a score could have moved with other documents.
 
 Documents, not entities, are drawn with replacement, because the mentions of one document depend on each
-other (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; for NLP scores
+other (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993; for NLP scores
 Berg-Kirkpatrick et al., "An Empirical Investigation of Statistical Significance in NLP", EMNLP 2012). Scores
 of a resample are computed from the summed counts of its documents, as the scores themselves are. With few
 documents (the five articles) percentile intervals are too narrow; read them as a lower bound of the

@@ -2,7 +2,7 @@
 
 All of them are end to end: predicted mentions need not be gold mentions. They follow the reference
 implementation of the CoNLL scorer (Pradhan et al., "Scoring Coreference Partitions of Predicted Mentions",
-ACL 2014, section 4), which leaves both sides as they are: a gold mention that was not predicted earns no
+ACL 2014), which leaves both sides as they are: a gold mention that was not predicted earns no
 recall, a predicted mention that is not gold earns no precision, and no mention is added to or taken from
 either side as in Cai & Strube (2010).
 """
@@ -102,7 +102,7 @@ def muc(gold: Clusters, predicted: Clusters) -> ClusterCounts:
 def ceaf_e(gold: Clusters, predicted: Clusters) -> ClusterCounts:
     """Entity-based CEAF: similarity (phi 4) of clusters aligned one to one as well as possible.
 
-    Luo, "On Coreference Resolution Performance Metrics" (EMNLP 2005), equations 8 and 9.
+    Luo, "On Coreference Resolution Performance Metrics" (EMNLP 2005).
     """
     shared = _intersections(gold, predicted)
     similarity = {(i, j): 2 * n / (len(gold[i]) + len(predicted[j])) for (i, j), n in shared.items()}
@@ -113,7 +113,7 @@ def ceaf_e(gold: Clusters, predicted: Clusters) -> ClusterCounts:
 def lea(gold: Clusters, predicted: Clusters) -> ClusterCounts:
     """LEA: the share of a cluster's links that are found, weighted by the cluster's size.
 
-    Moosavi & Strube, "Which Coreference Evaluation Metric Do You Trust?" (ACL 2016), section 3. A singleton
+    Moosavi & Strube, "Which Coreference Evaluation Metric Do You Trust?" (ACL 2016). A singleton
     has one link, to itself, which is found if it is a singleton on the other side too.
     """
 

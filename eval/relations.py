@@ -22,7 +22,7 @@ def match_relations(
     - `strict`: label, direction, and start, end and entity type of both ends are right. This is "Rel+" of
       Zhong & Chen, "A Frustratingly Easy Approach for Entity and Relation Extraction" (NAACL 2021), section
       4.1, and "Strict" of Bekoulis et al. (2018), see Taillé et al., "Let's Stop Incorrect Comparisons in
-      End-to-end Relation Extraction!" (EMNLP 2020), section 2.
+      End-to-end Relation Extraction!" (EMNLP 2020).
     - `boundary`: the same without the entity types, "Rel" of Zhong & Chen.
     - `entity`: relations between things rather than mentions. Both ends must strictly match a gold mention,
       but any mention of the same gold cluster will do; a relation stated several times in a document

@@ -155,7 +155,7 @@ class RelationHead(nn.Module):
             word_mask: [batch, words].
             mentions: [spans, pair_size], from `MentionHead`.
             spans: [spans, 3]: window, first word, last word.
-            pairs: [pairs, 2]: indices of head and tail among the spans, of one window.
+            pairs: [pairs, 2]: indices of head and tail among the spans, both of one window; sorted by window.
         """
         head, tail = spans[pairs[:, 0]], spans[pairs[:, 1]]
         h, t = self.head(mentions[pairs[:, 0]]), self.tail(mentions[pairs[:, 1]])
@@ -164,17 +164,35 @@ class RelationHead(nn.Module):
         return self.output(self.dropout(torch.nn.functional.gelu(self.hidden(self.dropout(features)))))
 
     def _attend(self, words: Tensor, word_mask: Tensor, query: Tensor, head: Tensor, tail: Tensor) -> Tensor:
-        count, size = words.shape[1], query.shape[-1]
-        window = head[:, 0]
+        """Return [pairs, pair_size]: the words of each pair's window, weighted by the pair's query.
+
+        The pairs of a window share its keys and values, so they are laid out as [windows, slots] and
+        multiplied in one batch; copying keys to every pair would cost a hundred times the memory.
+        """
+        window, count = head[:, 0], words.shape[1]
         place = self._places(head, tail, count)
-        key = self.key(words)[window].unflatten(-1, (self.heads, -1))
-        value = (self.value(words)[window] + self.place_value(place)).unflatten(-1, (self.heads, -1))
-        query = query.unflatten(-1, (self.heads, -1)) / (size // self.heads) ** 0.5
-        logits = torch.einsum("phd,pnhd->pnh", query, key) + self.place_bias(place)
-        weights = (
-            logits.float().masked_fill(~word_mask[window][..., None], -1e4).softmax(dim=1).to(value.dtype)
+        counts = torch.bincount(window, minlength=words.shape[0])
+        starts = torch.cumsum(counts, dim=0) - counts
+        slot = torch.arange(len(window), device=window.device) - starts[window]
+        scaled = query / (query.shape[-1] // self.heads) ** 0.5
+        slots = scaled.new_zeros(words.shape[0], int(counts.max()), scaled.shape[-1])
+        slots = slots.index_put((window, slot), scaled)
+        key = self.key(words).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        value = self.value(words).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        logits = slots.unflatten(-1, (self.heads, -1)).transpose(1, 2) @ key.transpose(-1, -2)
+        logits = logits.transpose(1, 2)[window, slot] + self.place_bias(place).transpose(1, 2)
+        logits = logits.float().masked_fill(~word_mask[window][:, None, :], -1e4)
+        weights = logits.softmax(dim=-1).to(value.dtype)
+        spread = value.new_zeros(words.shape[0], slots.shape[1], self.heads, count)
+        spread = spread.index_put((window, slot), weights).transpose(1, 2)
+        content = (spread @ value).transpose(1, 2)[window, slot]
+        # The value of a word's place, summed over words: one share of attention for each place.
+        shares = weights.new_zeros(len(window), self.heads, self.PLACES)
+        shares = shares.scatter_add(2, place[:, None, :].expand_as(weights), weights)
+        places = torch.einsum(
+            "phc,chd->phd", shares, self.place_value.weight.unflatten(-1, (self.heads, -1)).to(shares.dtype)
         )
-        return torch.einsum("pnh,pnhd->phd", weights, value).flatten(1)
+        return (content + places).flatten(1)
 
     @staticmethod
     def _places(head: Tensor, tail: Tensor, count: int) -> Tensor:

@@ -15,6 +15,11 @@ from .losses import proclitic_loss, relation_loss, span_loss
 from .schema import LabelSchema
 
 
+# In training wrong candidates are negatives for the relation head: some are needed, thousands are not.
+_TRAINING_CANDIDATES = 16
+_TRAINING_PAIRS = 2048
+
+
 @dataclass
 class IsnadOutput(ModelOutput):
     """What one forward pass gives.
@@ -152,12 +157,17 @@ class IsnadModel(PreTrainedModel):
             output.parts = {name: value.detach() for name, value in parts.items()}
         return output
 
-    def candidates(self, span_logits: Tensor) -> Candidates:
-        """Return the spans worth a look: any type above `prune_threshold`, at most `max_candidates` a window."""
+    def candidates(self, span_logits: Tensor, limit: int | None = None) -> Candidates:
+        """Return the spans worth a look: any type above `prune_threshold`, at most `limit` a window.
+
+        Args:
+            span_logits: [batch, words, words, types].
+            limit: `max_candidates` if absent.
+        """
         best = span_logits.amax(dim=-1)
         floor = torch.logit(torch.tensor(self.config.prune_threshold))
         flat = best.flatten(1)
-        limit = min(self.config.max_candidates, flat.shape[1])
+        limit = min(limit or self.config.max_candidates, flat.shape[1])
         lowest = torch.topk(flat, limit, dim=1).values[:, -1]
         keep = (best > floor) & (best >= lowest[:, None, None])
         spans = keep.nonzero()
@@ -173,7 +183,7 @@ class IsnadModel(PreTrainedModel):
         """Return float logits [pairs, relations]; computed in chunks so that memory stays bounded."""
         if not len(pairs):
             return words.new_zeros(0, self.relation_head.output.out_features).float()
-        chunk = max(1, 2**21 // (words.shape[1] * words.shape[2]) * 4)
+        chunk = max(64, 2**22 // words.shape[1])
         logits = [
             self.relation_head(words, word_mask, mentions, spans, part) for part in torch.split(pairs, chunk)
         ]
@@ -191,7 +201,7 @@ class IsnadModel(PreTrainedModel):
     def _relation_loss(self, output: IsnadOutput, word_mask: Tensor, gold: dict[str, Tensor]) -> Tensor:
         assert output.words is not None and output.span_logits is not None
         spans, types, index = self._training_spans(output.span_logits.detach(), gold)
-        pairs = same_window_pairs(spans)
+        pairs = _thinned(same_window_pairs(spans), index, len(spans))
         if not len(pairs):
             return output.words.sum() * 0.0
         mentions = self.mentions(output.words, spans, types)
@@ -207,7 +217,7 @@ class IsnadModel(PreTrainedModel):
         neither relies on perfect types nor starts from noise.
         """
         count = logits.shape[1]
-        found = self.candidates(logits).spans
+        found = self.candidates(logits, limit=_TRAINING_CANDIDATES).spans
         both = torch.cat([gold["spans"], found])
         key = (both[:, 0] * count + both[:, 1]) * count + both[:, 2]
         unique, inverse = torch.unique(key, return_inverse=True)
@@ -230,6 +240,15 @@ def same_window_pairs(spans: Tensor) -> Tensor:
     same = window[:, None] == window[None, :]
     same.fill_diagonal_(False)
     return same.nonzero()
+
+
+def _thinned(pairs: Tensor, gold: Tensor, spans: int) -> Tensor:
+    """Return the pairs of gold spans and a random share of the others, so that a step's cost is bounded."""
+    is_gold = torch.zeros(spans, dtype=torch.bool, device=pairs.device)
+    is_gold[gold] = True
+    sure = is_gold[pairs].all(dim=1)
+    share = _TRAINING_PAIRS / max(1, int((~sure).sum()))
+    return pairs[sure | (torch.rand(len(pairs), device=pairs.device) < share)]
 
 
 def _plain(config: PreTrainedConfig) -> dict[str, Any]:

@@ -196,17 +196,19 @@ def test_damaged_json_is_refused(evaluation, damage):
 def test_bootstrap_agrees_with_resampling_by_hand(evaluation):
     intervals = bootstrap(evaluation, samples=500, seed=7)
     drawn = np.random.default_rng(7).multinomial(3, [1 / 3] * 3, size=500)
-    micro, macro, b_cubed, conll = [], [], [], []
+    micro, macro, weighted, b_cubed, conll = [], [], [], [], []
     for times in drawn:
         documents = [d for d, n in zip(evaluation.documents, times, strict=True) for _ in range(n)]
         resample = replace(evaluation, documents=tuple(replace(d, id="") for d in documents))
         micro.append(resample.entities.micro.f1)
         macro.append(resample.entities.macro.recall)
+        weighted.append(resample.entities.weighted.precision)
         b_cubed.append(resample.coreference["with_singletons"]["b_cubed"].f1)
         conll.append(resample.conll["with_singletons"].recall)
     for scores, interval in (
         (micro, intervals.entities.micro.f1),
         (macro, intervals.entities.macro.recall),
+        (weighted, intervals.entities.weighted.precision),
         (b_cubed, intervals.coreference["with_singletons"]["b_cubed"].f1),
         (conll, intervals.coreference["with_singletons"]["conll"].recall),
     ):

@@ -235,7 +235,7 @@ def scores(counts) -> tuple[float, float]:
 
 
 def test_coreference_as_in_pradhan_et_al():
-    # The worked example of Pradhan et al. (2014), section 5: the key lacks h and i, the response e.
+    # The worked example of Pradhan et al. (2014): the key lacks h and i, the response e.
     gold, predicted = clusters("abc", "defg"), clusters("ab", "cd", "fghi")
     assert scores(b_cubed(gold, predicted)) == ((2 + 1 / 2 + 1 / 2 + 1) / 8, (4 / 3 + 1 / 3 + 1 / 4 + 1) / 7)
     assert scores(muc(gold, predicted)) == (2 / 5, 2 / 5)

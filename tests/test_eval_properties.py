@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from isnad.eval import Evaluation, evaluate
 from isnad.eval.spans import ErrorClass, classify_errors, project
@@ -23,6 +23,9 @@ TEXT = (
     "سيبقيان، فيما زار مُصطفى الكاظمي للعراق ٢٠ مدينة 🇮🇶 بالأنبار وكربلاء."
 )
 WORDS = words(TEXT)
+
+# No deadline: these run beside trainings, and a busy machine is no fault of the code.
+relaxed = settings(deadline=None, max_examples=60)
 
 
 @st.composite
@@ -57,6 +60,7 @@ def collections(draw) -> tuple[list[Document], list[Document]]:
     return sides[0], sides[1]
 
 
+@relaxed
 @given(annotations(), st.sampled_from(("char", "word")), st.booleans())
 def test_perfect_predictions_score_one(document, convention, flat):
     evaluation = evaluate([document], [document], SCHEMA, convention=convention, flat=flat)
@@ -77,6 +81,7 @@ def numbers(summary: dict, path: str = "") -> dict[str, float]:
     return flat
 
 
+@relaxed
 @given(collections(), st.randoms())
 def test_shuffling_documents_and_annotations_changes_nothing(sides, rng):
     gold, predicted = sides
@@ -93,6 +98,7 @@ def test_shuffling_documents_and_annotations_changes_nothing(sides, rng):
     assert evaluate([gold[n] for n in order], predicted, SCHEMA) == evaluate(gold, predicted, SCHEMA)
 
 
+@relaxed
 @given(collections(), st.integers(0, 4))
 def test_evaluations_add_up_and_survive_json(sides, cut):
     gold, predicted = sides
@@ -106,6 +112,7 @@ def test_evaluations_add_up_and_survive_json(sides, cut):
     assert Evaluation.from_dict(whole.to_dict()) == whole
 
 
+@relaxed
 @given(annotations(), annotations())
 def test_every_unmatched_span_has_exactly_one_error(gold, predicted):
     wanted = {s.key for s in project(gold).values()}
@@ -118,6 +125,7 @@ def test_every_unmatched_span_has_exactly_one_error(gold, predicted):
         assert (e.gold is not None and e.predicted is not None) == (e.kind in two_sided)
 
 
+@relaxed
 @given(annotations(), annotations())
 def test_swapping_gold_and_prediction_swaps_precision_and_recall(a, b):
     forth, back = evaluate([a], [b], SCHEMA), evaluate([b], [a], SCHEMA)
@@ -132,6 +140,7 @@ def test_swapping_gold_and_prediction_swaps_precision_and_recall(a, b):
     assert forth.error_classes == expected
 
 
+@relaxed
 @given(annotations(), annotations())
 def test_turning_symmetric_relations_changes_nothing(gold, predicted):
     def turn(r: Relation) -> Relation:
@@ -141,6 +150,7 @@ def test_turning_symmetric_relations_changes_nothing(gold, predicted):
     assert evaluate([gold], [turned], SCHEMA).relations == evaluate([gold], [predicted], SCHEMA).relations
 
 
+@relaxed
 @given(annotations(), annotations())
 def test_views_are_ordered_by_how_much_they_forgive(gold, predicted):
     views = evaluate([gold], [predicted], SCHEMA).relations

@@ -35,9 +35,9 @@ def documents(draw, *, within_lines: bool) -> Document:
     spans: list[tuple[int, int, str]] = []
     if text:
         points = st.integers(0, len(text))
-        for a, b, label in draw(
-            st.lists(st.tuples(points, points, st.sampled_from(SCHEMA.entity_labels)), max_size=8)
-        ):
+        # Few labels more often, so that relations and groups are possible.
+        labels = st.sampled_from(("PERS", "GPE", "ORG")) | st.sampled_from(SCHEMA.entity_labels)
+        for a, b, label in draw(st.lists(st.tuples(points, points, labels), min_size=3, max_size=10)):
             span = (min(a, b), max(a, b), label)
             if accepted(text, span, spans, within_lines=within_lines):
                 spans.append(span)
@@ -47,10 +47,10 @@ def documents(draw, *, within_lines: bool) -> Document:
         builder.mention(f"T{n}", start, end, label)
     links, groups = possible(text, spans, within_lines)
     if links:
-        for head, label, tail in draw(st.lists(st.sampled_from(links), max_size=5)):
+        for head, label, tail in draw(st.lists(st.sampled_from(links), min_size=1, max_size=5)):
             builder.relate(head, label, tail)
     for group in groups:
-        builder.group(draw(st.lists(st.sampled_from(group), unique=True, min_size=1)))
+        builder.group(draw(st.lists(st.sampled_from(group), unique=True, min_size=2)))
     document = builder.build()
     builder.faults.raise_any()
     return document

@@ -16,14 +16,13 @@ SOUND = "T1\tPERS 4 9\tقاآني\nT2\tGPE 10 15\tبغداد\nT3\tPERS 25 32\tا
 
 BRAT_FAULTS = [
     ("T4\tPRES 4 9\tقاآني", "unknown entity type 'PRES'", "did you mean 'PERS'?"),
-    (
-        "T4\tPERS 4 9\tبغداد",
-        "T4 quotes 'بغداد', but the text from 4 to 9 is 'قاآني'",
-        "the nearest is at 10 15",
-    ),
-    ("T4\tPERS 26 33\tالكاظمي", "but the text from 26 to 33 is 'لكاظمي'", "code points, not in UTF-16"),
+    ("T4\tPERS 4 9\tبغداد", "quotes 'بغداد', but the text from 4 to 9 is 'قاآني'", "nearest is at 10 15"),
+    ("T4\tPERS 26 33\tالكاظمي", "from 26 to 33 is 'لكاظمي'", "code points, not in UTF-16"),
     ("T4\tPERS 4 9\tقااني", "T4 quotes 'قااني'", "the text between the offsets, quoted exactly"),
-    ("T4\tPERS 4 90\tقاآني", "T4 spans 4 to 90", "0 <= start < end <= 32"),
+    ("T4\tPERS 4 90\tقاآني", "T4 quotes 'قاآني', but the text from 4 to 90", "the nearest is at 4 9"),
+    ("T4\tPERS 40 45\tصنعاء", "from 40 to 45 is ''", "the text has 32 code points"),
+    ("T4\tPERS 25 99\tالكاظمي", "T4 spans 25 to 99", "0 <= start < end <= 32"),
+    ("*", "* holds ''", "*⇥Equiv T1 T2 …"),
     ("T4\tPERS 9 4\tقاآني", "T4 spans 9 to 4", "0 <= start < end"),
     ("T4\tPERS 4 9", "T4 holds 'PERS 4 9'", "T1⇥LABEL start end⇥text"),
     ("T4 PERS 4 9 قاآني", "holds ''", "T1⇥LABEL start end⇥text"),
@@ -113,14 +112,14 @@ def test_inline_faults(tmp_path, body, line, found, accepted):
 
 def test_one_error_reports_many_faults_in_the_order_of_their_lines(tmp_path):
     path = tmp_path / "many.txt"
-    lines = ["[قاآني|PRES]", "> 1 visited 2", "سليم", *["[بغداد|GPA]"] * 24]
+    lines = ["[قاآني|PRES#1] [بغداد|GPE#2]", "> 1 visited 2; 1 visted 2", "سليم", *["[بغداد|GPA]"] * 24]
     path.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
         inline.read(path, SCHEMA)
     rows = str(caught.value).split("\n")
     assert rows[0] == f"{path}:2: 26 faults"
     assert rows[1].startswith("  line 2: unknown entity type 'PRES'; accepted: did you mean 'PERS'?")
-    assert rows[2].startswith("  line 3: «1 visited 2»")
+    assert rows[2].startswith("  line 3: «1 visted 2»: unknown relation")
     assert rows[3].startswith("  line 5: unknown entity type 'GPA'; accepted: did you mean 'GPE'?")
     assert len(rows) == 22
     assert rows[-1] == "  … and 6 more"
@@ -155,9 +154,8 @@ def test_json_faults(tmp_path):
     moved = json.loads(good)
     moved["entities"][0]["start"] = 3
     assert "not 'قاآني'; accepted: code-point offsets" in message([json.dumps(moved)])
-    assert "format_version 9; accepted: 1" in message(
-        [good.replace('"format_version": 1', '"format_version": 9')]
-    )
+    newer = good.replace('"format_version": 1', '"format_version": 9')
+    assert "format_version 9; accepted: 1" in message([newer])
 
 
 def test_unknown_formats_and_paths_list_what_is_known(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -30,24 +31,23 @@ _INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # How terminals lay out a line that mixes directions differs. Those without bidi (xterm, tmux, Windows
-# Terminal) put every cell down in the order of the characters; the marks below draw nothing there. Those with
-# bidi (GNOME's VTE, Konsole, mlterm, mintty, macOS) reorder whole lines, and would swap two Arabic columns
-# along with the border and the digits between them. First strong isolates (U+2068 … U+2069) make each cell
-# one neutral unit of the line, inside of which the Arabic runs right to left. Terminals that know only the
-# older part of the algorithm ignore isolates; for them a left-to-right mark (U+200E) on both sides stands
-# between Arabic and the border, so that the border and what follows keep their place. Neither takes a column.
+# Terminal) put every character down in the order of the text; the marks below draw nothing there. Those with
+# bidi (GNOME's VTE, Konsole, mlterm, mintty, macOS) reorder whole lines, and would swap two Arabic cells
+# along with the border and the digits between them. A left-to-right mark (U+200E) on both sides of the
+# Arabic stands between it and its neighbours, so that all of them keep their place. Where a cell holds Latin
+# or digits too, or begins or ends in punctuation, a first strong isolate (U+2068 … U+2069) inside the marks
+# lets it run from right to left as a whole. Only there, because some terminals give an isolate a column
+# (mlterm 3.9) or a box (Windows Terminal before 1.24). Neither takes a column, and rich agrees from 13.6 on;
+# before that it counts one for an isolate, which is then left out.
 _MARK, _ISOLATE, _END_ISOLATE = "\u200e", "\u2068", "\u2069"
-# rich before 13.6 counts an isolate as one column, which would push the borders out of line; the marks alone
-# are the lesser evil there.
-if cell_len(_ISOLATE + _END_ISOLATE):
-    _ISOLATE = _END_ISOLATE = ""
+_ISOLATES_HAVE_WIDTH = cell_len(_ISOLATE + _END_ISOLATE) > 0
 
 
 class Cell:
-    """A table cell whose every line is isolated from the line's other cells, whatever its direction.
+    """A table cell whose every line keeps its direction to itself.
 
-    Isolation is put on after wrapping: rich cuts text that is too long, and a cut isolate would swallow the
-    rest of the terminal's line.
+    The marks are put on after wrapping: rich cuts text that is too long, and an isolate whose end is cut off
+    would swallow the rest of the terminal's line.
 
     Args:
         text: any string; control characters (escape sequences among them) and line breaks are made harmless.
@@ -70,6 +70,10 @@ def isolated(line: Text) -> Text:
     """Return a line with marks around it that keep its direction to itself, if it has any Arabic."""
     if not has_rtl(line.plain):
         return line
+    classes = [unicodedata.bidirectional(c) for c in line.plain.strip()]
+    plain = {classes[0], classes[-1]} <= {"R", "AL", "NSM"} and not {"L", "EN", "AN"} & set(classes)
+    if plain or _ISOLATES_HAVE_WIDTH:
+        return Text.assemble(_MARK, line, _MARK)
     return Text.assemble(_MARK + _ISOLATE, line, _END_ISOLATE + _MARK)
 
 

@@ -19,7 +19,7 @@ from .builder import DocumentBuilder
 from .files import Faults, log_notices, named, read_text, write_text
 
 _IGNORED = {"A": "attribute", "M": "attribute", "N": "normalisation", "#": "note", "E": "event"}
-_SPANS = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
+_SPANS = re.compile(r"(\S+) (\d{1,12} \d{1,12}(?:;\d{1,12} \d{1,12})*)")
 _RELATION = re.compile(r"(\S+) +(\S+?):(\S+) +(\S+?):(\S+)\s*")
 _LINE_KINDS = "T (mention), R (relation), * Equiv (cluster), and A, M, N, E, # (skipped)"
 
@@ -190,7 +190,7 @@ def _mention(builder: DocumentBuilder, key: str, rest: str, line: int) -> None:
         return
     shown = " ".join(text[s:e] for s, e in parts)
     accepted_quotes = {shown, LINE_BREAKS.sub(" ", shown)}
-    if 0 <= start < end <= len(text) and quoted.rstrip() not in {q.rstrip() for q in accepted_quotes}:
+    if start < end and quoted.rstrip() not in {q.rstrip() for q in accepted_quotes}:
         found = f"{key} quotes {quoted!r}, but the text from {start} to {end} is {shown!r}"
         builder.refuse(key, found, line=line, accepted=_offset_hint(text, quoted, start, end))
         return
@@ -205,9 +205,9 @@ def _offset_hint(text: str, quoted: str, start: int, end: int) -> str:
         return "offsets in code points, not in UTF-16 units"
     places = [m.start() for m in re.finditer(re.escape(quoted), text)] if quoted else []
     if places:
-        nearest_place = min(places, key=lambda at: abs(at - start))
-        return f"offsets of the quoted text; the nearest is at {nearest_place} {nearest_place + len(quoted)}"
-    return "the text between the offsets, quoted exactly"
+        at = min(places, key=lambda place: abs(place - start))
+        return f"offsets of the quoted text; the nearest is at {at} {at + len(quoted)}"
+    return f"the text between the offsets, quoted exactly; the text has {len(text)} code points"
 
 
 def _relation(builder: DocumentBuilder, key: str, rest: str, line: int) -> None:
@@ -226,7 +226,7 @@ def _relation(builder: DocumentBuilder, key: str, rest: str, line: int) -> None:
 
 
 def _equiv(builder: DocumentBuilder, rest: str, line: int) -> None:
-    name, *members = rest.split()
+    name, *members = rest.split() or [""]
     if name != "Equiv" or len(members) < 2:
         builder.faults.add(f"* holds {rest[:60]!r}", line=line, accepted="*⇥Equiv T1 T2 …")
         return

@@ -31,8 +31,8 @@ from .inline_writer import format_inline
 
 __all__ = ["Section", "detects", "format_inline", "parse_inline", "parse_sections", "read", "write"]
 
-_TAG = re.compile(r"\|([^\s\[\]|#\\]+)(?:#(\d+))?\]")
-_LINK = re.compile(r"(\d+)(?:\.(\d+))?\s+(\S+)\s+(\d+)(?:\.(\d+))?")
+_TAG = re.compile(r"\|([^\s\[\]|#\\]+)(?:#(\d{1,9}))?\]")
+_LINK = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?\s+(\S+)\s+(\d{1,9})(?:\.(\d{1,9}))?")
 _TAG_HINT = "[text|LABEL] or [text|LABEL#n]; a literal bracket or bar is written \\[ \\] \\|"
 
 

@@ -1,0 +1,99 @@
+"""Fixtures that several test files share: the schema, real articles, and a tiny model that takes no training."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before transformers is imported: no test may reach for the hub, nor colour what it captures.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("NO_COLOR", "1")
+
+from isnad.model.document import Document
+from isnad.model.schema import LabelSchema
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def schema() -> LabelSchema:
+    """The schema that the gold texts are annotated with."""
+    return LabelSchema.from_yaml(ROOT / "configs/schemas/wojood.yaml")
+
+
+@pytest.fixture(scope="session")
+def articles(schema: LabelSchema) -> list[Document]:
+    """The five articles with their gold annotation."""
+    from isnad.training.data.seeds import load_articles
+
+    return load_articles(schema)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, articles: list[Document]) -> Path:
+    """Folder of an encoder of random weights and of a tokenizer trained on the articles."""
+    import torch
+    from isnad.model.encoder import IsnadEncoderConfig, IsnadEncoderModel, char_table
+    from isnad.training.pretrain.tokenizer import train_tokenizer
+
+    lines = [line for document in articles for line in document.text.splitlines()]
+    tokenizer = train_tokenizer(lines, vocab_size=600, min_frequency=1)
+    table = char_table(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
+    config = IsnadEncoderConfig(
+        vocab_size=len(tokenizer),
+        embedding_size=16,
+        char_vocab_size=len(table.alphabet) + 1,
+        char_embedding_size=8,
+        char_filters=8,
+        recurrent_size=12,
+        hidden_size=24,
+        num_hidden_layers=1,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        encoder = IsnadEncoderModel(config)
+    encoder.set_characters(table)
+    folder = tmp_path_factory.mktemp("models") / "tiny-encoder"
+    encoder.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
+    """Folder of a joint model of random weights that finds (random) entities, relations and clusters.
+
+    Fresh heads call everything improbable; here their biases are raised so that the whole path from text to
+    document has something to carry. What it finds means nothing, but is the same in every run.
+    """
+    import torch
+    from isnad.model.modeling import IsnadModel
+    from isnad.training.config import FinetuneConfig
+    from isnad.training.finetune import save_model
+    from transformers import AutoTokenizer
+
+    sizes = dict(word_size=16, letter_size=4, span_size=12, pair_size=16, mention_size=8, attention_heads=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = IsnadModel.from_encoder(
+            str(tiny_encoder), schema, max_pieces=96, overlap_pieces=16, model_name="tiny", **sizes
+        )
+        with torch.no_grad():
+            first, last, inside, _, _ = model.span_head.parts.weight.chunk(5)
+            first.normal_(std=1.0), last.normal_(std=1.0), inside.zero_()
+            model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -9.0, -30.0
+            model.relation_head.output.weight.normal_(std=2.0)
+            model.relation_head.output.bias.fill_(-9.0)
+            model.coreference_head.load_state_dict(
+                {k: v * 4 for k, v in model.coreference_head.state_dict().items()}
+            )
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder, local_files_only=True)
+    config = FinetuneConfig(name="tiny")
+    return save_model(model, tokenizer, config, tiny_encoder.parent / "tiny", {"dev": {"span_f1": 0.0}})
