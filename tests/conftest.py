@@ -88,9 +88,9 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
         with torch.no_grad():
             first, last, inside, _, _ = model.span_head.parts.weight.chunk(5)
             first.normal_(std=1.0), last.normal_(std=1.0), inside.zero_()
-            model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -9.0, -30.0
+            model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -11.5, -40.0
             model.relation_head.output.weight.normal_(std=2.0)
-            model.relation_head.output.bias.fill_(-9.0)
+            model.relation_head.output.bias.fill_(-1.0)
             model.coreference_head.load_state_dict(
                 {k: v * 4 for k, v in model.coreference_head.state_dict().items()}
             )

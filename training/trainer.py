@@ -1,10 +1,7 @@
-"""The transformers Trainer with atomic, pickle-free checkpoints and a development score of our own."""
+"""The transformers Trainer for the joint model: two learning rates and a development score of our own."""
 
 import logging
-import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +10,12 @@ from torch.utils.data import Sampler
 from transformers import Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from . import checkpoints
+from .atomic import AtomicCheckpoints
 
 log = logging.getLogger(__name__)
 
 
-class IsnadTrainer(Trainer):
+class IsnadTrainer(AtomicCheckpoints, Trainer):
     """Trainer of `IsnadModel`.
 
     Args:
@@ -40,7 +37,6 @@ class IsnadTrainer(Trainer):
         self._lengths, self._develop, self._head_rate = lengths, develop, head_learning_rate
         self._parts: dict[str, float] = {}
         self._parts_seen = 0
-        self._saving: Path | None = None
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Return AdamW with one learning rate for the encoder and one for the heads, decay on matrices only."""
@@ -90,73 +86,3 @@ class IsnadTrainer(Trainer):
         generator = torch.Generator()
         generator.manual_seed(self.args.data_seed or self.args.seed)
         return LengthGroupedSampler(self.args.train_batch_size, lengths=self._lengths, generator=generator)
-
-    # -- checkpoints: everything is written into a temporary folder, which is renamed when it is complete --
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self._saving or self.args.output_dir)
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        run = Path(self.args.output_dir)
-        name = f"{checkpoints.PREFIX}{self.state.global_step}"
-        self._saving = run / "saving.tmp"
-        shutil.rmtree(self._saving, ignore_errors=True)
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            super()._save_checkpoint(model, trial)
-            if self.args.should_save:
-                if self.state.best_global_step == self.state.global_step:
-                    # Trainer has just noted the temporary folder as the best one.
-                    self.state.best_model_checkpoint = str(run / name)
-                    self.state.save_to_json(str(self._saving / name / "trainer_state.json"))
-                checkpoints.publish(self._saving / name, run / name)
-        finally:
-            shutil.rmtree(self._saving, ignore_errors=True)
-            self._saving, self.args.save_total_limit = None, limit
-        if self.args.should_save:
-            self._rotate(run)
-
-    def _rotate(self, run: Path) -> None:
-        keep = {self.state.best_model_checkpoint}
-        steps = sorted(
-            (
-                p
-                for p in run.glob(checkpoints.PREFIX + "*")
-                if p.name.removeprefix(checkpoints.PREFIX).isdigit()
-            ),
-            key=lambda p: int(p.name.removeprefix(checkpoints.PREFIX)),
-        )
-        for path in steps[: -(self.args.save_total_limit or len(steps))]:
-            if str(path) not in keep:
-                shutil.rmtree(path)
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        # Trainer's own version also pickles its arguments; the resolved configuration is saved by `finetune`.
-        folder = output_dir or self.args.output_dir
-        os.makedirs(folder, exist_ok=True)
-        self.accelerator.unwrap_model(self.model).save_pretrained(folder, state_dict=state_dict)
-        if self.processing_class is not None:
-            self.processing_class.save_pretrained(folder)
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.args.should_save:
-            checkpoints.save_state(Path(output_dir), self.optimizer, self.lr_scheduler)
-
-    def _save_rng_state(self, output_dir: str) -> None:
-        # Written with the optimizer state, in one file format.
-        return
-
-    def _save_scaler(self, output_dir: str) -> None:
-        # Training runs in float32 or bfloat16, neither of which scales the loss.
-        return
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            checkpoints.load_state(Path(checkpoint), self.optimizer, self.lr_scheduler)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            checkpoints.load_random(Path(checkpoint))
-
-    def _load_scaler(self, checkpoint: str | None) -> None:
-        return

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from ..document import Document, Entity, Relation
-from ..schema import LabelSchema
+from ..schema import EntityType, LabelSchema, RelationType
 from .characters import has_rtl, joins, one_line, printable
 from .nesting import Close, Open, Text, nest
 
@@ -93,7 +93,7 @@ class _SchemaView:
     def of(cls, schema: LabelSchema | None) -> "_SchemaView":
         if schema is None:
             return cls({}, frozenset())
-        types = (*schema.entities, *schema.relations)
+        types: tuple[EntityType | RelationType, ...] = (*schema.entities, *schema.relations)
         return cls(
             {t.name: "\n".join(filter(None, (t.ar, t.en))) for t in types},
             frozenset(r.name for r in schema.relations if r.symmetric),

@@ -27,7 +27,8 @@ def pack(pieces: Path, out: Path, separator: int) -> int:
         for line in lines:
             parts.append(np.asarray([*line.split(), separator], dtype=np.uint16))
     flat = np.concatenate(parts)
-    np.save(out, flat)
+    with out.open("wb") as file:
+        np.save(file, flat, allow_pickle=False)
     return len(flat)
 
 
@@ -40,7 +41,7 @@ class PackedBlocks(Dataset):
     """
 
     def __init__(self, path: Path, length: int) -> None:
-        self._ids = np.load(path, mmap_mode="r")
+        self._ids = np.load(path, mmap_mode="r", allow_pickle=False)
         self._length = length
 
     def __len__(self) -> int:
