@@ -61,7 +61,7 @@ def leave_one_out(
         dev: development documents, the same in every fold; none may be held out.
         schema: the labels.
         system: makes a fresh system for the fold of a document id.
-        folder: predictions are kept here fold by fold, so that a run that was cut off goes on where it stopped.
+        folder: predictions are kept here fold by fold, so that a run that was cut off goes on.
         progress: told what happens.
     """
     _check(held_out, dev)

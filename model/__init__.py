@@ -1,1 +1,1 @@
-"""What runs at inference: schema, document, text, model, decoding, rendering. Imports neither training nor eval."""
+"""What runs at inference: schema, document, text, model, decoding, rendering."""

@@ -220,9 +220,9 @@ class IsnadEncoderForTokenClassification(IsnadEncoderPreTrainedModel):
 
     def __init__(self, config: IsnadEncoderConfig) -> None:
         super().__init__(config)
-        self.num_labels = config.num_labels
+        self.num_labels = int(config.num_labels or 2)
         self.encoder = IsnadEncoderModel(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.hidden_size, self.num_labels)
         self.post_init()
 
     def forward(

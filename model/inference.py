@@ -84,7 +84,7 @@ class Extractor:
         return cls(TorchBackend(loaded, pad_id, device), loaded.config, tokenizer, thresholds=thresholds)
 
     @overload
-    def __call__(self, text: str) -> Document: ...
+    def __call__(self, text: str) -> Document: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, text: Iterable[str]) -> list[Document]: ...
     def __call__(self, text: str | Iterable[str]) -> Document | list[Document]:
@@ -176,7 +176,7 @@ def default_extractor() -> Extractor:
 
 
 @overload
-def extract(text: str) -> Document: ...
+def extract(text: str) -> Document: ...  # type: ignore[overload-overlap]
 @overload
 def extract(text: Iterable[str]) -> list[Document]: ...
 def extract(text: str | Iterable[str]) -> Document | list[Document]:

@@ -14,7 +14,6 @@ from .heads import CoreferenceHead, MentionHead, ProcliticHead, RelationHead, Sp
 from .losses import proclitic_loss, relation_loss, span_loss
 from .schema import LabelSchema
 
-
 # In training wrong candidates are negatives for the relation head: some are needed, thousands are not.
 _TRAINING_CANDIDATES = 16
 _TRAINING_PAIRS = 2048
@@ -55,6 +54,7 @@ class Candidates:
 class IsnadModel(PreTrainedModel):
     """Joint model of nested entities, proclitics, relations and coreference over any BERT-like encoder."""
 
+    config: IsnadConfig
     config_class = IsnadConfig
     base_model_prefix = "isnad"
     supports_gradient_checkpointing = False
@@ -98,12 +98,14 @@ class IsnadModel(PreTrainedModel):
             **sizes: other fields of `IsnadConfig`.
         """
         if isinstance(encoder, str):
-            encoder = AutoModel.from_pretrained(
+            loaded: PreTrainedModel = AutoModel.from_pretrained(
                 encoder, local_files_only=local_files_only, dtype=torch.float32, use_safetensors=True
             )
-        config = IsnadConfig(encoder=_plain(encoder.config), labels=schema.to_dict(), **sizes)
+        else:
+            loaded = encoder
+        config = IsnadConfig(encoder=_plain(loaded.config), labels=schema.to_dict(), **sizes)
         model = cls(config)
-        model.encoder.load_state_dict(encoder.state_dict())
+        model.encoder.load_state_dict(loaded.state_dict())
         return model
 
     @torch.no_grad()

@@ -12,7 +12,6 @@ from isnad.model.render.characters import printable
 from isnad.model.render.html import to_html
 from isnad.model.schema import LabelSchema
 from isnad.model.text import make_entity
-from isnad.training.data import read_documents
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = LabelSchema.from_yaml(ROOT / "configs/schemas/wojood.yaml")
@@ -105,13 +104,6 @@ def document() -> Document:
     ]
     stamp = {"name": SCHEMA.name, "version": SCHEMA.version, "hash": SCHEMA.hash}
     return Document(SENTENCE, numbered, relations, clusters, "خبر-1", stamp, "isnad-test")
-
-
-@pytest.fixture(scope="module")
-def articles() -> list[Document]:
-    documents = read_documents(ROOT / "seeds/articles", schema=SCHEMA)
-    assert len(documents) == 5
-    return documents
 
 
 # text and mentions

@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import networkx
@@ -11,13 +10,9 @@ import pytest
 from isnad.model.document import Document, Entity, Relation, number_clusters
 from isnad.model.errors import ModelError
 from isnad.model.render.graph import to_graph, to_graphml, to_jsonld, to_triples
-from isnad.model.schema import LabelSchema
 from isnad.model.text import make_entity
-from isnad.training.data import read_documents
 
-ROOT = Path(__file__).parents[1]
-SCHEMA = LabelSchema.from_yaml(ROOT / "configs/schemas/wojood.yaml")
-SYMMETRIC = [r.name for r in SCHEMA.relations if r.symmetric]
+SYMMETRIC = ["met_with", "conflict_with", "relative_of"]
 TEXT = "التقى قاآني حسن نصرالله في بيروت. ثم التقى حسن نصر الله إسماعيل قاآني في بيروت."
 
 
@@ -43,11 +38,6 @@ def document() -> Document:
         Relation("T4", "met_with", "T5", 0.9),
     ]
     return Document(TEXT, numbered, relations, clusters, "خبر 1", {"name": "wojood"}, "isnad-test")
-
-
-@pytest.fixture(scope="module")
-def articles() -> list[Document]:
-    return read_documents(ROOT / "seeds/articles", schema=SCHEMA)
 
 
 def test_nodes_are_clusters_and_lone_mentions(document):

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from pathlib import Path
 
 import pytest
 from isnad.model.document import Document, Entity, Relation, number_clusters
@@ -16,22 +15,13 @@ from isnad.model.render.table import (
     summary,
     to_csv,
 )
-from isnad.model.schema import LabelSchema
 from isnad.model.text import make_entity
-from isnad.training.data import read_documents
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parents[1]
-SCHEMA = LabelSchema.from_yaml(ROOT / "configs/schemas/wojood.yaml")
 RTL = re.compile("[\u0590-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
 BORDER = re.compile("[│┃]")
-
-
-@pytest.fixture(scope="module")
-def articles() -> list[Document]:
-    return read_documents(ROOT / "seeds/articles", schema=SCHEMA)
 
 
 def build(text: str, *parts: tuple[str, str], groups=(), relations=(), **fields) -> Document:

@@ -3,14 +3,19 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from . import checkpoints
 
+if TYPE_CHECKING:
+    from transformers import Trainer as _Base
+else:
+    _Base = object
 
-class AtomicCheckpoints:
+
+class AtomicCheckpoints(_Base):
     """Put before `Trainer` among the bases.
 
     Everything is written into a temporary folder, which is renamed when it is complete; see `checkpoints`.
@@ -22,7 +27,7 @@ class AtomicCheckpoints:
         return str(self._saving or self.args.output_dir)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        run = Path(self.args.output_dir)
+        run = Path(self.args.output_dir or ".")
         name = f"{checkpoints.PREFIX}{self.state.global_step}"
         self._saving = run / "saving.tmp"
         shutil.rmtree(self._saving, ignore_errors=True)
@@ -57,14 +62,14 @@ class AtomicCheckpoints:
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own version also pickles its arguments; the resolved configuration is saved by `finetune`.
-        folder = output_dir or self.args.output_dir
+        folder = output_dir or self.args.output_dir or "."
         os.makedirs(folder, exist_ok=True)
         self.accelerator.unwrap_model(self.model).save_pretrained(folder, state_dict=state_dict)
         if self.processing_class is not None:
             self.processing_class.save_pretrained(folder)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.args.should_save:
+        if self.args.should_save and self.optimizer is not None:
             checkpoints.save_state(Path(output_dir), self.optimizer, self.lr_scheduler)
 
     def _save_rng_state(self, output_dir: str) -> None:
@@ -76,7 +81,7 @@ class AtomicCheckpoints:
         return
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
+        if checkpoint is not None and self.optimizer is not None:
             checkpoints.load_state(Path(checkpoint), self.optimizer, self.lr_scheduler)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:

@@ -93,9 +93,11 @@ def calibrate(observed: Observations) -> Calibration:
     thresholds = np.full(labels, overall, dtype=np.float32)
     for label in range(labels):
         if observed.gold[label] >= _ENOUGH:
-            own = best_threshold(probability[:, label], observed.correct[:, label], int(observed.gold[label]))
+            best = best_threshold(
+                probability[:, label], observed.correct[:, label], int(observed.gold[label])
+            )
             # The best point of a small sample is a lucky one: half of the way to it is kept.
-            thresholds[label] = (own + overall) / 2
+            thresholds[label] = (best + overall) / 2
     return Calibration(scaling, thresholds)
 
 

@@ -164,7 +164,7 @@ def _convert(value: Any, want: Any, where: str) -> Any:
     expected = origin or want
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if expected is not bool and isinstance(value, bool) or not isinstance(value, expected):
+    if (expected is not bool and isinstance(value, bool)) or not isinstance(value, expected):
         hint = (
             " (YAML reads 1e-3 as text; write 1.0e-3)" if expected is float and isinstance(value, str) else ""
         )

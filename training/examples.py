@@ -120,7 +120,7 @@ def build_examples(
                 continue
             place = locate(document.text, window, entity)
             if isinstance(place, str):
-                missing[entity.id] = missing.get(entity.id) and place or ""
+                missing[entity.id] = (missing.get(entity.id) and place) or ""
                 continue
             first, last, letters = place
             missing[entity.id] = ""

@@ -17,7 +17,7 @@ from transformers import (
     AutoModel,
     AutoTokenizer,
     EarlyStoppingCallback,
-    PreTrainedTokenizerFast,
+    PreTrainedTokenizerBase,
     TrainingArguments,
     set_seed,
 )
@@ -133,7 +133,7 @@ def finetune(
     return Result(save_model(model, tokenizer, config, output / "model", metrics), metrics)
 
 
-def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel, PreTrainedTokenizerFast]:
+def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel, PreTrainedTokenizerBase]:
     """Return the model to train and its tokenizer: continued, on a pretrained encoder, or from scratch."""
     source = config.encoder
     folder, kind = _encoder_folder(source)
@@ -171,7 +171,7 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
 
 
 def predict(
-    model: IsnadModel, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]
+    model: IsnadModel, tokenizer: PreTrainedTokenizerBase, documents: Sequence[Document]
 ) -> list[Document]:
     """Return what a model in memory finds in the texts of gold documents."""
     device = next(model.parameters()).device
@@ -181,7 +181,7 @@ def predict(
 
 def finish(
     model: IsnadModel,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: PreTrainedTokenizerBase,
     config: FinetuneConfig,
     schema: LabelSchema,
     train: Sequence[Document],
@@ -215,7 +215,7 @@ def finish(
 
 def save_model(
     model: IsnadModel,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: PreTrainedTokenizerBase,
     config: FinetuneConfig,
     folder: Path,
     metrics: dict[str, Any],
@@ -225,7 +225,7 @@ def save_model(
     """Write weights, tokenizer, resolved configuration and metrics; the folder appears when it is complete."""
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.to(dtype).save_pretrained(temporary)
+    model.to(dtype=dtype).save_pretrained(temporary)  # type: ignore[call-arg]
     tokenizer.save_pretrained(temporary)
     (temporary / "metrics.json").write_text(
         json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -39,10 +39,10 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         self._parts_seen = 0
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Return AdamW with one learning rate for the encoder and one for the heads, decay on matrices only."""
+        """Return AdamW with a learning rate each for encoder and heads, and decay on matrices only."""
         if self.optimizer is None:
             groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-            for name, parameter in (model or self.model).named_parameters():
+            for name, parameter in self._trained().named_parameters():
                 if parameter.requires_grad:
                     groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
@@ -74,13 +74,20 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Return and log the development scores, with the names that Trainer expects."""
-        training = self.model.training
-        self.model.eval()
-        scores = {f"eval_{name}": value for name, value in self._develop(self.model).items()}
-        self.model.train(training)
+        model = self._trained()
+        training = model.training
+        model.eval()
+        scores = {f"eval_{name}": value for name, value in self._develop(model).items()}
+        model.train(training)
         self.log(dict(scores))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
         return scores
+
+    def _trained(self) -> nn.Module:
+        model = self.model
+        if not isinstance(model, nn.Module):
+            raise TypeError("the trainer was built without a model")
+        return model
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
         generator = torch.Generator()

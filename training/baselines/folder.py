@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...model.errors import IsnadError, ModelError
+from ...model.errors import ModelError
 from ...model.schema import LabelSchema
 from ..checkpoints import is_complete, publish
 from .proclitics import ProcliticLexicon
@@ -36,7 +36,9 @@ def write(
     """
     final = Path(folder).resolve()
     if final.exists() and not (final / HEADER).is_file() and (not final.is_dir() or any(final.iterdir())):
-        raise ModelError(f"{folder} exists and holds no tagger; accepted: a new folder, or one to be replaced")
+        raise ModelError(
+            f"{folder} exists and holds no tagger; accepted: a new folder, or one to be replaced"
+        )
     temporary = final.with_name(final.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -77,5 +79,5 @@ def read(folder: str | Path, kind: str) -> tuple[LabelSchema, ProcliticLexicon, 
         return schema, ProcliticLexicon.from_dict(header["proclitics"]), dict(header["options"])
     except ModelError:
         raise
-    except (KeyError, TypeError, IsnadError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path / HEADER} is not the header of a tagger: {error}") from error

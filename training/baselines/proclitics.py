@@ -83,10 +83,5 @@ class ProcliticLexicon:
             raise DataError("a proclitic of a wrong length", accepted=f"0 to {MAX_PROCLITICS} letters")
         return cls(words, starts)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ProcliticLexicon) and self.to_dict() == other.to_dict()
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __len__(self) -> int:
         return len(self._words)

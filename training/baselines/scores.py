@@ -7,10 +7,12 @@ from typing import Any
 from ...model.document import Document
 from ...model.errors import DataError, ModelError
 from ...model.schema import LabelSchema
-from .iob2 import OUTSIDE, Losses, tag
+from .iob2 import OUTSIDE, Losses, tag, word_span
 
 
-def flat_scores(gold: Sequence[Document], predicted: Sequence[Document], schema: LabelSchema) -> dict[str, Any]:
+def flat_scores(
+    gold: Sequence[Document], predicted: Sequence[Document], schema: LabelSchema
+) -> dict[str, Any]:
     """Return precision, recall and F1 of outermost entities over whole words, proclitics included.
 
     Nested predictions are reduced to their outermost entities like gold. An entity that tags cannot write
@@ -35,7 +37,9 @@ def flat_scores(gold: Sequence[Document], predicted: Sequence[Document], schema:
         from seqeval.metrics.v1 import precision_recall_fscore_support
         from seqeval.scheme import IOB2
     except ImportError as error:
-        raise ModelError("flat scores need seqeval, which is not installed; pip install isnad[eval]") from error
+        raise ModelError(
+            "flat scores need seqeval, which is not installed; pip install isnad[eval]"
+        ) from error
     wanted, found = _sequences(gold, predicted, schema)
     labels = {t[2:] for row in (*wanted, *found) for t in row if t != OUTSIDE}
     names = [label for label in schema.entity_labels if label in labels]
@@ -86,7 +90,9 @@ def _sequences(
         left, right = Losses(), Losses()
         wanted += [list(p.tags) for p in tag(a, left)]
         found += [list(p.tags) for p in tag(b, right)]
-        unwritten = [{(e.word_start, e.word_end, e.label) for _, e in side.unreachable} for side in (left, right)]
+        unwritten = [
+            {(*word_span(a.text, e), e.label) for _, e in side.unreachable} for side in (left, right)
+        ]
         for key in sorted(unwritten[0] | unwritten[1]):
             for side, rows in zip(unwritten, (wanted, found), strict=True):
                 rows.append([f"B-{key[2]}" if key in side else OUTSIDE])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from ...model.encoder import IsnadEncoderConfig, IsnadEncoderForMaskedLM, char_table
 
@@ -30,6 +30,11 @@ def pack(pieces: Path, out: Path, separator: int) -> int:
     with out.open("wb") as file:
         np.save(file, flat, allow_pickle=False)
     return len(flat)
+
+
+def vocabulary(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Return the pieces of a tokenizer in the order of their ids."""
+    return [str(p) for p in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
 
 
 class PackedBlocks(Dataset):
@@ -61,8 +66,8 @@ class WholeWordMasking:
         seed: of the masking.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, *, rate: float = 0.15, seed: int = 1) -> None:
-        pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, rate: float = 0.15, seed: int = 1) -> None:
+        pieces = vocabulary(tokenizer)
         self._continues = np.asarray([p.startswith("##") for p in pieces])
         self._special = np.zeros(len(pieces), dtype=bool)
         self._special[tokenizer.all_special_ids] = True
@@ -84,7 +89,7 @@ class WholeWordMasking:
 
 
 def warm_start(
-    tokenizer: PreTrainedTokenizerFast, vectors: NDArray[np.float32], **sizes: Any
+    tokenizer: PreTrainedTokenizerBase, vectors: NDArray[np.float32], **sizes: Any
 ) -> IsnadEncoderForMaskedLM:
     """Return a fresh encoder whose piece embeddings are skip-gram vectors.
 
@@ -93,7 +98,7 @@ def warm_start(
         vectors: [vocabulary, embedding_size].
         **sizes: fields of `IsnadEncoderConfig`.
     """
-    table = char_table(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
+    table = char_table(vocabulary(tokenizer))
     config = IsnadEncoderConfig(
         vocab_size=len(tokenizer),
         embedding_size=vectors.shape[1],

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from torch.utils.data import Subset
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Trainer, TrainingArguments
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from .. import checkpoints
 from ..atomic import AtomicCheckpoints
@@ -123,22 +123,24 @@ def _arguments(config: PretrainConfig, folder: Path) -> TrainingArguments:
     )
 
 
-def _tokenizer(config: PretrainConfig, output: Path) -> PreTrainedTokenizerFast:
+def _tokenizer(config: PretrainConfig, output: Path) -> PreTrainedTokenizerBase:
     folder = output / "tokenizer"
     if not (folder / "tokenizer.json").is_file():
         tokenizer = train_tokenizer(mixture(_sources(config.tokenizer_texts)), vocab_size=config.vocab_size)
-        _whole(folder, lambda temporary: tokenizer.save_pretrained(temporary))
+        _whole(folder, tokenizer.save_pretrained)
         if config.fertility_text:
             report = fertility(tokenizer, Path(config.fertility_text))
             (output / "report.json").write_text(json.dumps({"fertility": report}, indent=2), encoding="utf-8")
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _vectors(config: PretrainConfig, output: Path, tokenizer: PreTrainedTokenizerFast) -> Any:
+def _vectors(config: PretrainConfig, output: Path, tokenizer: PreTrainedTokenizerBase) -> Any:
     pieces, stream, table = output / "pieces.txt", output / "stream.npy", output / "vectors.npy"
     if not table.is_file():
         write_pieces(mixture(_sources(config.vector_texts)), tokenizer, pieces)
-        _whole(table, lambda temporary: _save(temporary, train_vectors(pieces, len(tokenizer), **config.vectors)))
+        _whole(
+            table, lambda temporary: _save(temporary, train_vectors(pieces, len(tokenizer), **config.vectors))
+        )
     if not stream.is_file():
         _whole(stream, lambda temporary: pack(pieces, temporary, tokenizer.sep_token_id))
     return np.load(table, allow_pickle=False)

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from .tokenizer import SPECIAL_TOKENS, _batched
 
 log = logging.getLogger(__name__)
 
 
-def write_pieces(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, out: Path) -> int:
+def write_pieces(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, out: Path) -> int:
     """Write one tokenised paragraph a line, pieces separated by blanks, and return the number of pieces."""
     backend = tokenizer.backend_tokenizer
     total = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ...model.folding import tokenizer_normalizer
 from ...model.text import WORD_LIMIT
@@ -63,7 +63,7 @@ def train_tokenizer(
     )
 
 
-def fertility(tokenizer: PreTrainedTokenizerFast, path: Path) -> dict[str, float]:
+def fertility(tokenizer: PreTrainedTokenizerBase, path: Path) -> dict[str, float]:
     """Return pieces a whitespace word and the share of [UNK] pieces over a text file."""
     words = pieces = unknown = 0
     unk = tokenizer.unk_token_id
