@@ -10,11 +10,13 @@ from typing import Any
 # Combining marks that may trail a letter: tashkeel, Quranic marks, superscript alef, general diacritics.
 MARK_RANGES = (
     "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
-    "\u08ca-\u08e1\u08e3-\u08ff"
+    "\u0898-\u089f\u08ca-\u08e1\u08e3-\u08ff\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 # Format characters that draw nothing: soft hyphen, Arabic letter mark, zero-width and bidi controls,
-# variation selectors, byte-order mark.
-INVISIBLE_RANGES = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+# variation selectors, byte-order mark, tags.
+INVISIBLE_RANGES = (
+    "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
+)
 KASHIDA = "\u0640"
 # Isolated tashkeel presentation forms: NFKC would turn each into a space and a mark and so cut the word.
 MARK_FORM_RANGES = "\ufe70-\ufe7f"
@@ -42,7 +44,8 @@ def fold(text: str) -> str:
     """
     text = re.sub(f"[{MARK_FORM_RANGES}]", "", text)
     text = unicodedata.normalize("NFKC", text)
-    return _STRIPPED.sub("", text).translate(_FOLD_TABLE).lower()
+    # A capital sigma is lowered by itself, as the tokenizer does; Python looks at what follows it.
+    return _STRIPPED.sub("", text).translate(_FOLD_TABLE).replace("Σ", "σ").lower()
 
 
 def tokenizer_normalizer() -> Any:

@@ -53,9 +53,18 @@ def proclitic_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def relation_loss(
-    logits: Tensor, valid: Tensor, pairs: Tensor, index: Tensor, spans: Tensor, gold: dict[str, Tensor]
+    logits: Tensor,
+    valid: Tensor,
+    pairs: Tensor,
+    index: Tensor,
+    spans: Tensor,
+    gold: dict[str, Tensor],
+    *,
+    words: int,
 ) -> Tensor:
-    """Return the binary cross-entropy of pairs and relations, summed, divided by the number of gold spans.
+    """Return the binary cross-entropy of pairs and relations, summed, divided by the number of words.
+
+    The same divisor as in `span_loss`: with a smaller one the relations drown the spans that they build on.
 
     Args:
         logits, valid: [pairs, relations]; pairs that no signature admits are left out.
@@ -63,6 +72,7 @@ def relation_loss(
         index: [gold spans], row of each gold span.
         spans: [spans, 3]: window, first word, last word.
         gold: `relations` [relations, 3] (gold span, label, gold span), `relation_annotated` [batch].
+        words: number of words of the batch.
     """
     rows = torch.full((len(spans), len(spans)), -1, dtype=torch.long, device=logits.device)
     rows[pairs[:, 0], pairs[:, 1]] = torch.arange(len(pairs), device=logits.device)
@@ -72,4 +82,10 @@ def relation_loss(
     targets[row[row >= 0], label[row >= 0]] = 1.0
     weight = (valid | (targets > 0)) & gold["relation_annotated"][spans[pairs[:, 0], 0]][:, None]
     losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return torch.where(weight, losses, 0.0).sum() / max(1, len(index))
+    # Wrong candidates come and go with the state of the span head; together they weigh no more than gold pairs.
+    is_gold = torch.zeros(len(spans), dtype=torch.bool, device=logits.device)
+    is_gold[index] = True
+    sure = is_gold[pairs].all(dim=1)
+    share = (sure.sum() / (~sure).sum().clamp(min=1)).clamp(max=1.0)
+    scale = torch.where(sure, 1.0, share)[:, None]
+    return (torch.where(weight, losses, 0.0) * scale).sum() / words

@@ -210,7 +210,7 @@ class IsnadModel(PreTrainedModel):
         logits = self.relate(output.words, word_mask, mentions, spans, pairs)
         present = types > 0.5 * self.config.prune_threshold
         valid = self.possible(present[pairs[:, 0]], present[pairs[:, 1]])
-        return relation_loss(logits, valid, pairs, index, spans, gold)
+        return relation_loss(logits, valid, pairs, index, spans, gold, words=max(1, int(word_mask.sum())))
 
     def _training_spans(self, logits: Tensor, gold: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return gold and predicted spans together, their types, and the row of each gold span.

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from bisect import bisect_right
+from functools import lru_cache
 
 from .document import Entity
 from .folding import DIGIT_FOLDS, INVISIBLE_RANGES, KASHIDA, MARK_FORM_RANGES, MARK_RANGES
@@ -17,16 +18,23 @@ MAX_PROCLITICS = 3
 
 _ZERO_WIDTH = f"{MARK_RANGES}{INVISIBLE_RANGES}{MARK_FORM_RANGES}"
 _WORD = re.compile(
-    rf"[^\W\d_](?:[^\W\d_]+|[{_ZERO_WIDTH}]+)*"  # letters with what rides on them
+    rf"[^\W\d_{MARK_FORM_RANGES}](?:[^\W\d_{MARK_FORM_RANGES}]+|[{_ZERO_WIDTH}]+)*"  # letters with their marks
     rf"|\d(?:\d+|[{INVISIBLE_RANGES}]+(?=\d))*"  # digits
-    rf"|[^\s\w\x00-\x1f\x7f{_ZERO_WIDTH}]|_"  # one symbol
+    rf"|[^\s\w\x00-\x1f\x7f-\x9f{_ZERO_WIDTH}]|_"  # one symbol
 )
-_MARKS = re.compile(f"[{MARK_RANGES}{MARK_FORM_RANGES}]+")
+# Bounded: a letter under thousands of marks must not draw them all into every span that ends there.
+_MARKS = re.compile(f"[{MARK_RANGES}{MARK_FORM_RANGES}]{{1,{WORD_LIMIT}}}")
 _RIDING = re.compile(f"[{_ZERO_WIDTH}{KASHIDA}]*")
-_TRAILING_INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]+$")
+_INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]")
+_ONLY_ZERO_WIDTH = re.compile(f"[{_ZERO_WIDTH}]*")
+_IN_RUN = re.compile(rf"[\w{_ZERO_WIDTH}]")
+# How far back `word_bounds` looks for the beginning of an endless run of letters.
+_RUN_LIMIT = 64 * WORD_LIMIT
 _PARAGRAPH = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-_SENTENCE_END = re.compile(r"[.!?؟…۔]+[\"'»”’)\]]*(?=\s)|[؛](?=\s)")
+# The look-behind keeps the search linear in a run of a million full stops.
+_SENTENCE_END = re.compile(r"(?<![.!?؟…۔])[.!?؟…۔]+[\"'»”’)\]]*(?=\s)|[؛](?=\s)")
 _UNREADABLE = re.compile(f"[{_ZERO_WIDTH}{KASHIDA}]")
+_MARK_FORM = re.compile(f"[{MARK_FORM_RANGES}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Names whose own first letter is lam: after a proclitic lam they are written like names that lost the alef
@@ -35,8 +43,11 @@ _LAM_INITIAL = frozenset(
     "لبنان لندن ليبيا لاتفيا ليتوانيا ليختنشتاين لوكسمبورغ لكسمبورغ ليبيريا ليسوتو لاوس لاهاي لاهور لاس لوس ليون "
     "ليل لشبونة ليفربول ليستر ليدز لايبزيغ لوزان لوبلان لافروف ليفني لابيد لوكاشينكو لولا لينين ليو لويس لويزا "
     "لوران لورا ليلى لبنى لطيفة لطفي لؤي لقمان لميس لمى لينا لوف لوفتهانزا لينكدإن لينوفو ليكود لازارد لحد لحود "
-    "لحج لاذقية لواندا لاغوس ليما لوغانسك لفيف لوهان لوكهيد لاريجاني لور لورستان لواء لجنة لقاء ليلة لغة".split()
+    "لحج لاذقية لواندا لاغوس ليما لوغانسك لفيف لوهان لوكهيد لاريجاني لور لورستان لواء لجنة لقاء ليلة لغة "
+    "لاعبو لاعبي لاجئو لاجئي لائحة لوائح لوبي لوحة لوحات لقاح لجان ليالي".split()
 )
+_LAM_INITIAL_FORMS = re.compile("(?:لبناني|ليبي|ليبيري|لاتفي|ليتواني|لاتيني|لندني|لاعب|لاجئ)(?:ة|ين|ون|ات|ا)?")
+_LAM_WORD = re.compile(rf"(?<![\w{_ZERO_WIDTH}])[وفبك]?(ا?ل\w+)")
 
 
 def words(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
@@ -51,19 +62,21 @@ def words(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, 
 
     Returns:
         (start, end) in code points of `text`, in order, without overlap. Invisible characters at the end
-        of a word are left out; combining marks are kept. Runs beyond `WORD_LIMIT` are cut.
+        of a word are left out; combining marks are kept. Runs beyond `WORD_LIMIT` are cut, and pieces of
+        them that hold marks and invisible characters only are left out.
     """
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text, start, len(text) if end is None else end):
         lo, hi = match.span()
-        if hi - lo > 1:
-            trailing = _TRAILING_INVISIBLE.search(match.group())
-            if trailing:
-                hi = lo + trailing.start()
-        while hi - lo > WORD_LIMIT:
-            spans.append((lo, lo + WORD_LIMIT))
-            lo += WORD_LIMIT
-        spans.append((lo, hi))
+        while _INVISIBLE.match(text, hi - 1):
+            hi -= 1
+        if hi - lo <= WORD_LIMIT:
+            spans.append((lo, hi))
+            continue
+        for at in range(lo, hi, WORD_LIMIT):
+            cut = min(at + WORD_LIMIT, hi)
+            if not _ONLY_ZERO_WIDTH.fullmatch(text, at, cut):
+                spans.append((at, cut))
     return spans
 
 
@@ -92,9 +105,9 @@ def sentence_starts(text: str, spans: list[tuple[int, int]]) -> list[int]:
 def letter_offset(text: str, start: int, end: int, letters: int) -> int:
     """Return the offset after the first `letters` letters of a word, with the marks and kashida that ride on them.
 
-    The result is at most `end`.
+    The result is at most `end`. A kashida before the first letter is passed over, as in `letters_before`.
     """
-    at = start
+    at = min(_RIDING.match(text, start).end(), end) if letters else start  # type: ignore[union-attr]
     for _ in range(letters):
         if at >= end:
             break
@@ -110,9 +123,8 @@ def letters_before(text: str, word_start: int, start: int) -> int:
 def leading_letters(text: str, start: int, end: int, count: int) -> str:
     """Return the first `count` readable characters of a word, presentation forms resolved."""
     # Three code points a letter hold any usual vocalisation; the word's own end bounds the rest.
-    return _UNREADABLE.sub("", unicodedata.normalize("NFKC", text[start : min(end, start + 3 * count + 3)]))[
-        :count
-    ]
+    part = _MARK_FORM.sub("", text[start : min(end, start + 3 * count + 3)])
+    return _UNREADABLE.sub("", unicodedata.normalize("NFKC", part))[:count]
 
 
 def extend_over_marks(text: str, end: int) -> int:
@@ -124,9 +136,13 @@ def extend_over_marks(text: str, end: int) -> int:
 def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the span grown to whole words, proclitics included.
 
-    Looks at most `WORD_LIMIT` code points to either side, so the cost does not grow with the text.
+    Looks a bounded number of code points to either side, so the cost does not grow with the text.
     """
     left, right = max(0, start - WORD_LIMIT), min(len(text), end + WORD_LIMIT)
+    # Where a run longer than `WORD_LIMIT` is cut into words depends on where it begins.
+    floor = max(0, start - _RUN_LIMIT)
+    while left > floor and _IN_RUN.match(text, left - 1):
+        left -= 1
     lo, hi = start, end
     for s, e in words(text, left, right):
         if s < start < e:
@@ -138,27 +154,38 @@ def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
 
 def readable(text: str) -> str:
     """Return text without kashida, diacritics and invisible characters, blanks collapsed, forms resolved."""
-    text = re.sub(f"[{MARK_FORM_RANGES}]", "", text)
-    return " ".join(_UNREADABLE.sub("", unicodedata.normalize("NFKC", text)).split())
+    return " ".join(_UNREADABLE.sub("", unicodedata.normalize("NFKC", _MARK_FORM.sub("", text))).split())
 
 
 def display_name(text: str, start: int, end: int) -> str:
     """Return the readable name of a span, with the alef restored that a proclitic lam elides.
 
     `للعراق` holds the span `لعراق`, whose name is `العراق`; `للبنان` holds `لبنان`, whose name it is. A word
-    list and the rest of the document tell the two apart.
+    list and the rest of the document tell the two apart. A span of which nothing readable is left (a lone
+    kashida) is its own name.
     """
-    name = readable(text[start:end])
-    if not name.startswith("ل") or start == 0:
+    name = readable(text[start:end]) or text[start:end]
+    if not name.startswith("ل") or start == 0 or text[start - 1].isspace():
         return name
     before = readable(text[max(0, start - 4) : start])
-    inside_word = not text[max(0, start - 4) : start][-1:].isspace() and before[-1:] == "ل"
-    if not inside_word or letters_before(text, word_bounds(text, start, end)[0], start) == 0:
+    if not before.endswith("ل") or letters_before(text, word_bounds(text, start, end)[0], start) == 0:
         return name
     first = name.split()[0]
-    if first in _LAM_INITIAL or re.search(rf"(?<![\w{_ZERO_WIDTH}])[وفبك]?{re.escape(first)}(?!\w)", text):
-        return name
+    known = _lam_words(text)
+    if first == "له":
+        return "الله" + name[2:]  # ل + الله is written لله
+    if "ا" + first in known:
+        return "ا" + name
+    if first in known or first in _LAM_INITIAL or _LAM_INITIAL_FORMS.fullmatch(first):
+        # ل + اللبنانيين is written like ل + لبنانيين: only another mention shows the article.
+        return "ال" + name if "ال" + first in known and first not in known else name
     return "ا" + name
+
+
+@lru_cache(maxsize=4)
+def _lam_words(text: str) -> frozenset[str]:
+    """Return the words of a text that begin with lam or an article, one proclitic taken off."""
+    return frozenset(match.group(1) for match in _LAM_WORD.finditer(text))
 
 
 def make_entity(text: str, start: int, end: int, label: str, *, id: str = "", score: float = 1.0) -> Entity:

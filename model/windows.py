@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .folding import KASHIDA
 from .text import encodable, leading_letters, paragraphs, sentence_starts, words
 
 # Words handed to the tokenizer in one call: its cost grows faster than linearly with very long inputs.
@@ -89,11 +88,14 @@ class WindowMaker:
 
     def __init__(self, tokenizer: Any, *, max_pieces: int = 256, overlap_pieces: int = 64) -> None:
         self._tokenizer = tokenizer
-        self._unknown = tokenizer.unk_token_id
         probe = tokenizer("ا", add_special_tokens=True)["input_ids"]
         bare = tokenizer("ا", add_special_tokens=False)["input_ids"]
         at = next((i for i in range(len(probe)) if probe[i : i + len(bare)] == bare), 0)
         self._prefix, self._suffix = list(probe[:at]), list(probe[at + len(bare) :])
+        # Byte-level vocabularies often have no unknown piece; any constant one will do for a word of nothing.
+        spare = (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.pad_token_id, 0)
+        self._unknown = next(piece for piece in spare if piece is not None)
+        self._blanks = _wants_blanks(tokenizer)
         self._body = max_pieces - len(self._prefix) - len(self._suffix)
         self._overlap = min(overlap_pieces, self._body // 4)
         if self._body < 8:
@@ -111,8 +113,13 @@ class WindowMaker:
         """Return the piece ids of each word; a word that normalises to nothing is one unknown piece."""
         pieces: list[list[int]] = []
         for at in range(0, len(spans), _WORDS_A_CALL):
-            # A lone kashida keeps a word from vanishing before the tokenizer sees it.
-            chunk = [encodable(text[s:e]) or KASHIDA for s, e in spans[at : at + _WORDS_A_CALL]]
+            part = spans[at : at + _WORDS_A_CALL]
+            chunk = [encodable(text[s:e]) for s, e in part]
+            if self._blanks:
+                chunk = [
+                    f" {word}" if s and text[s - 1].isspace() else word
+                    for word, (s, _) in zip(chunk, part, strict=True)
+                ]
             encoding = self._tokenizer(chunk, is_split_into_words=True, add_special_tokens=False)
             rows: list[list[int]] = [[] for _ in chunk]
             for piece, word in zip(encoding["input_ids"], encoding.word_ids(0), strict=True):
@@ -134,7 +141,14 @@ class WindowMaker:
         for lo, hi in zip(cuts, cuts[1:], strict=False):
             before = int(np.searchsorted(ends, ends[lo - 1] - self._overlap, side="right")) + 1 if lo else 0
             after = int(np.searchsorted(ends, ends[hi - 1] + self._overlap, side="right"))
-            yield min(before, lo), max(after, hi), (lo, hi)
+            first, last = min(before, lo), max(after, hi)
+            # A core that is one endless word leaves less room for context.
+            while _count(ends, first, last) > self._body:
+                if _count(ends, first, lo) >= _count(ends, hi, last):
+                    first += 1
+                else:
+                    last -= 1
+            yield first, last, (lo, hi)
 
     def _cuts(self, sentences: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
         """Return word indices where cores begin, then the number of words; at sentence starts if possible."""
@@ -144,8 +158,9 @@ class WindowMaker:
             limit = int(np.searchsorted(ends, used + core, side="right"))
             if limit >= len(ends):
                 return [*cuts, len(ends)]
-            inside = sentences[(sentences > cuts[-1]) & (sentences <= limit)]
-            cut = int(inside[-1]) if len(inside) else max(limit, cuts[-1] + 1)
+            # The first word begins a sentence, so there always is one at or before the limit.
+            sentence = int(sentences[np.searchsorted(sentences, limit, side="right") - 1])
+            cut = sentence if sentence > cuts[-1] else max(limit, cuts[-1] + 1)
             cuts.append(cut)
             used = int(ends[cut - 1])
 
@@ -159,3 +174,22 @@ class WindowMaker:
             ids.extend(row)
             last.append(len(ids) - 1)
         return Window(spans, core, ids + self._suffix, first, last, word_letters(text, spans))
+
+
+def _count(ends: NDArray[np.int64], first: int, last: int) -> int:
+    """Return the number of pieces of the words [first, last), given where each word's pieces end."""
+    return int(ends[last - 1] - (ends[first - 1] if first else 0)) if last > first else 0
+
+
+def _wants_blanks(tokenizer: Any) -> bool:
+    """Whether words must be handed over with the blank before them to get the pieces they have in a sentence.
+
+    So it is with byte-level vocabularies whose pre-tokenizer adds no blank of its own (ModernBERT).
+    """
+
+    def pieces(words: str | list[str]) -> list[int]:
+        split = not isinstance(words, str)
+        return list(tokenizer(words, is_split_into_words=split, add_special_tokens=False)["input_ids"])
+
+    sentence = pieces("ا ا")
+    return pieces(["ا", "ا"]) != sentence and pieces(["ا", " ا"]) == sentence

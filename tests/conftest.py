@@ -79,18 +79,24 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
     from isnad.training.finetune import save_model
     from transformers import AutoTokenizer
 
-    sizes = dict(word_size=16, letter_size=4, span_size=12, pair_size=16, mention_size=8, attention_heads=2)
+    sizes = {"word_size": 16, "letter_size": 4, "span_size": 12, "pair_size": 16, "mention_size": 8}
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = IsnadModel.from_encoder(
-            str(tiny_encoder), schema, max_pieces=96, overlap_pieces=16, model_name="tiny", **sizes
+            str(tiny_encoder),
+            schema,
+            max_pieces=96,
+            overlap_pieces=16,
+            model_name="tiny",
+            attention_heads=2,
+            **sizes,
         )
         with torch.no_grad():
             first, last, inside, _, _ = model.span_head.parts.weight.chunk(5)
             first.normal_(std=1.0), last.normal_(std=1.0), inside.zero_()
             model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -11.5, -40.0
             model.relation_head.output.weight.normal_(std=2.0)
-            model.relation_head.output.bias.fill_(-1.0)
+            model.relation_head.output.bias.fill_(-2.0)
             model.coreference_head.load_state_dict(
                 {k: v * 4 for k, v in model.coreference_head.state_dict().items()}
             )

@@ -156,7 +156,7 @@ def _meta(document: Document) -> str:
         ("العلاقات", "relations", len(document.relations)),
         ("المجموعات", "clusters", len(document.clusters)),
     )
-    parts = [f"{_both(arabic, english)} <bdi>{n:,}</bdi>" for arabic, english, n in counts]
+    parts = [f"{_both(arabic, english)}&nbsp;<bdi>{n:,}</bdi>" for arabic, english, n in counts]
     schema = " ".join(document.schema[k] for k in ("name", "version", "hash") if document.schema.get(k))
     parts += [f'<bdi dir="ltr">{_esc(one_line(x))}</bdi>' for x in (document.model, schema) if x]
     return f'<p class="isnad-meta">{" · ".join(parts)}</p>'

@@ -37,8 +37,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Arabic stands between it and its neighbours, so that all of them keep their place. Where a cell holds Latin
 # or digits too, or begins or ends in punctuation, a first strong isolate (U+2068 … U+2069) inside the marks
 # lets it run from right to left as a whole. Only there, because some terminals give an isolate a column
-# (mlterm 3.9) or a box (Windows Terminal before 1.24). Neither takes a column, and rich agrees from 13.6 on;
-# before that it counts one for an isolate, which is then left out.
+# (mlterm 3.9) or a box (Windows Terminal until 2025). Neither takes a column, and rich agrees from
+# 13.7.1 on; before that it counts one for an isolate, which is then left out.
 _MARK, _ISOLATE, _END_ISOLATE = "\u200e", "\u2068", "\u2069"
 _ISOLATES_HAVE_WIDTH = cell_len(_ISOLATE + _END_ISOLATE) > 0
 

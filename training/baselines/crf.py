@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...model.document import Document
 from ...model.errors import ConfigError, IsnadError, ModelError
 from ...model.schema import LabelSchema
-from ...model.text import paragraphs, sentence_starts, words
+from ...model.text import encodable, paragraphs, sentence_starts, words
 from ..config import build
 from . import folder as store
 from .features import word_features
@@ -39,8 +39,8 @@ class CrfOptions:
         min_frequency: features seen less often in the training data are left out.
     """
 
-    c1: float = 0.1
-    c2: float = 0.01
+    c1: float = 0.05
+    c2: float = 0.1
     max_iterations: int = 100
     min_frequency: float = 1.0
 
@@ -100,7 +100,7 @@ class CrfTagger:
             for entity in document.entities:
                 self.schema.check_entity(entity.label)
             for paragraph in tag(document, losses):
-                tokens = [document.text[s:e] for s, e in paragraph.words]
+                tokens = [encodable(document.text[s:e]) for s, e in paragraph.words]
                 trainer.append(word_features(tokens), list(paragraph.tags))
                 count += len(tokens)
         if not count:
@@ -169,7 +169,7 @@ class CrfTagger:
     def _tags(self, text: str, spans: Spans) -> tuple[list[str], list[float]]:
         """Return the best tags and the marginal probability of each."""
         assert self._tagger is not None
-        tags = self._tagger.tag(word_features([text[s:e] for s, e in spans]))
+        tags = self._tagger.tag(word_features([encodable(text[s:e]) for s, e in spans]))
         return tags, [1.0 if t == OUTSIDE else self._tagger.marginal(t, n) for n, t in enumerate(tags)]
 
 

@@ -18,8 +18,8 @@ def word_features(tokens: Sequence[str]) -> list[list[str]]:
 
     The windows of two words to either side and the affixes up to four letters are those of feature-based
     NER since Ratinov and Roth (2009, "Design Challenges and Misconceptions in Named Entity Recognition",
-    CoNLL, section 3); leading clitics and stripped forms are what Arabic adds (Benajiba, Diab and Rosso
-    2008, "Arabic Named Entity Recognition using Optimized Feature Sets", EMNLP, section 4).
+    CoNLL); leading clitics and stripped forms are what Arabic adds (Benajiba, Diab and Rosso
+    2008, "Arabic Named Entity Recognition using Optimized Feature Sets", EMNLP).
 
     Args:
         tokens: the words as they are written.

@@ -21,7 +21,7 @@ def write(
     schema: LabelSchema,
     lexicon: ProcliticLexicon,
     options: dict[str, Any],
-    weights: Callable[[Path], None],
+    weights: Callable[[Path], object],
 ) -> Path:
     """Write a tagger; the folder appears when it is complete.
 

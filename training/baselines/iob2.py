@@ -10,6 +10,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...model.document import Document, Entity
 from ...model.schema import LabelSchema
 from ...model.text import (
@@ -154,6 +157,31 @@ def read_tags(tags: Sequence[str]) -> list[tuple[int, int, str]]:
         elif prefix == "I" and found and found[-1][1:] == (n - 1, label):
             found[-1] = (found[-1][0], n, label)
     return found
+
+
+def best_path(scores: NDArray[np.float32], tags: Sequence[str]) -> NDArray[np.int64]:
+    """Return the likeliest sequence of tags in which every I continues an entity of its label (Viterbi 1967).
+
+    Args:
+        scores: [words, tags], log-probabilities.
+        tags: names of the columns.
+
+    Returns:
+        [words], indices of tags.
+    """
+    allowed = np.asarray([[t[0] != "I" or (s[0] != "O" and s[2:] == t[2:]) for t in tags] for s in tags])
+    step = np.where(allowed, 0.0, -np.inf)
+    begin = np.asarray([-np.inf if t[0] == "I" else 0.0 for t in tags])
+    total = scores[0] + begin
+    back = np.zeros(scores.shape, dtype=np.int64)
+    for n in range(1, len(scores)):
+        reached = total[:, None] + step
+        back[n] = reached.argmax(axis=0)
+        total = reached.max(axis=0) + scores[n]
+    path = [int(total.argmax())]
+    for n in range(len(scores) - 1, 0, -1):
+        path.append(int(back[n, path[-1]]))
+    return np.asarray(path[::-1])
 
 
 def to_document(

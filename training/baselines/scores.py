@@ -1,7 +1,7 @@
 """Scores of flat predictions as the field reports them: seqeval in strict IOB2 mode over whole words."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model.document import Document
@@ -34,7 +34,7 @@ def flat_scores(
         SchemaError: a label that the schema lacks.
     """
     try:
-        from seqeval.metrics.v1 import precision_recall_fscore_support
+        from seqeval.metrics.v1 import classification_report
         from seqeval.scheme import IOB2
     except ImportError as error:
         raise ModelError(
@@ -47,25 +47,23 @@ def flat_scores(
         nothing = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
         return {"labels": {}, **{kind: dict(nothing) for kind in ("micro", "macro", "weighted")}}
 
-    def score(average: str | None) -> Any:
-        with warnings.catch_warnings():
-            # seqeval's own use of numpy; nothing that a reader of scores could act on.
-            warnings.simplefilter("ignore")
-            return precision_recall_fscore_support(
-                wanted, found, average=average, scheme=IOB2, zero_division=0
-            )
-
-    # seqeval gives the rows of `average=None` in alphabetical order.
-    rows = dict(zip(sorted(names), zip(*score(None), strict=True), strict=True))
+    with warnings.catch_warnings():
+        # seqeval's own use of numpy; nothing that a reader of scores could act on.
+        warnings.simplefilter("ignore")
+        report = classification_report(wanted, found, scheme=IOB2, zero_division=0, output_dict=True)
     return {
-        "labels": {name: _plain(rows[name]) for name in names},
-        **{kind: _plain(score(kind)) for kind in ("micro", "macro", "weighted")},
+        "labels": {name: _plain(report[name]) for name in names},
+        **{kind: _plain(report[f"{kind} avg"]) for kind in ("micro", "macro", "weighted")},
     }
 
 
-def _plain(row: Sequence[Any]) -> dict[str, float | int]:
-    precision, recall, f1, support = row
-    return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
+def _plain(row: Mapping[str, Any]) -> dict[str, float | int]:
+    return {
+        "precision": float(row["precision"]),
+        "recall": float(row["recall"]),
+        "f1": float(row["f1-score"]),
+        "support": int(row["support"]),
+    }
 
 
 def _sequences(

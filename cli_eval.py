@@ -1,0 +1,136 @@
+"""`isnad eval`: a model on annotated documents, or the five articles leave-one-out."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from .cli_extract import load_extractor
+from .cli_options import ReportFormat, SpanConvention
+from .cli_support import console, progress, quiet, refuse_existing, require, say, whole_file
+from .cli_train import configured
+from .model.errors import ConfigError
+from .training.data.sources import load_schema, load_source, load_split
+
+if TYPE_CHECKING:
+    from .eval.evaluation import Evaluation
+
+ARTICLES = "seeds:articles"
+
+
+_SUFFIXES = {".json": ReportFormat.JSON, ".md": ReportFormat.MARKDOWN}
+
+
+def evaluate_model(
+    model: str,
+    data: str,
+    *,
+    format: ReportFormat | None = None,
+    output: Path | None = None,
+    convention: SpanConvention = SpanConvention.CHAR,
+    flat: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Run a model on annotated documents and report how its annotation agrees with theirs."""
+    chosen = _format(format, output)
+    refuse_existing([output] if output else [], overwrite=overwrite)
+    extractor = load_extractor(model)
+    gold = load_source(data, extractor.schema)
+    from .eval.evaluate import evaluate
+
+    stream = extractor.pipe((d.id, d.text) for d in gold)
+    predicted = list(progress(stream, total=len(gold), what="extracting"))
+    evaluation = evaluate(gold, predicted, extractor.schema, convention=convention.value, flat=flat)
+    _report(evaluation, f"{extractor.name} on {data}", chosen, output)
+
+
+def evaluate_leave_one_out(
+    config_name: str,
+    output: Path,
+    settings: Sequence[str] = (),
+    *,
+    format: ReportFormat | None = None,
+) -> None:
+    """Train once for each article on everything else, predict it, and report on all of them together."""
+    config = configured(config_name, settings)
+    require("accelerate", *({config.tracker} - {"none"}), task="isnad eval --leave-one-out")
+    schema = load_schema(config.data.schema)
+    articles = load_source(ARTICLES, schema)
+    train, dev = load_split(config.data.train, config.data.dev, schema)
+    resolved = yaml.safe_dump(_plain(asdict(config)), allow_unicode=True, sort_keys=False)
+    _claim(output, resolved)
+    quiet()
+    from .eval.loo import leave_one_out
+    from .eval.scores import development_scores
+    from .eval.stored import save_result
+    from .training.systems import JointSystem
+
+    score = development_scores(schema)
+    outcome = leave_one_out(
+        articles,
+        train,
+        dev,
+        schema,
+        lambda id_: JointSystem(config, schema, output / "folds" / id_, score=score),
+        folder=output / "predictions",
+        progress=say,
+    )
+    typed = ["isnad", "eval", "--leave-one-out", "--config", config_name, "-o", str(output)]
+    save_result(
+        output / "result.json",
+        outcome.evaluation,
+        system=config.name,
+        data=f"{ARTICLES}, leave-one-out",
+        documents=articles,
+        command=shlex.join([*typed, *(part for s in settings for part in ("--set", s))]),
+        seed=config.seed,
+        details={"config": _plain(asdict(config))},
+    )
+    _report(outcome.evaluation, f"{config.name}, leave-one-article-out", format or ReportFormat.TABLE, None)
+    say(f"wrote {output / 'result.json'} and {len(articles)} predictions in {output / 'predictions'}")
+
+
+def _claim(folder: Path, resolved: str) -> None:
+    """Mark a folder as belonging to a configuration; ConfigError if it has folds of another one."""
+    mark = folder / "config.yaml"
+    if mark.is_file():
+        if mark.read_text(encoding="utf-8") != resolved:
+            raise ConfigError(
+                f"{folder} holds folds of another configuration ({mark.name} differs); choose another -o"
+            )
+        return
+    with whole_file(mark) as temporary:
+        temporary.write_text(resolved, encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _format(format: ReportFormat | None, output: Path | None) -> ReportFormat:
+    return format or (_SUFFIXES.get(output.suffix.lower()) if output else None) or ReportFormat.TABLE
+
+
+def _report(evaluation: "Evaluation", title: str, format: ReportFormat, output: Path | None) -> None:
+    from .eval import report
+
+    if format is ReportFormat.TABLE and output is None:
+        console().print(report.to_rich(evaluation, title))
+        return
+    make = {
+        ReportFormat.TABLE: report.to_text,
+        ReportFormat.JSON: report.to_json,
+        ReportFormat.MARKDOWN: report.to_markdown,
+    }
+    text = make[format](evaluation, title)
+    if output is None:
+        print(text, end="")
+        return
+    with whole_file(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    say(f"wrote {output}")

@@ -1,0 +1,71 @@
+"""`isnad train`: a configuration, settings from the command line, and the run."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .cli_support import console, quiet, require, say
+from .model.document import Document
+from .model.errors import ConfigError
+from .training.config import FinetuneConfig, build, load_config
+from .training.data.sources import find_config, load_schema, load_split
+
+
+def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
+    """Return a training configuration with single keys set anew.
+
+    Args:
+        name: path of a YAML file, or its bare name in `configs/finetune`.
+        settings: `key=value`, the key dotted for nested ones, the value as YAML: `encoder.path=runs/base/model`.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong type, in the file or in a setting.
+    """
+    config = load_config(find_config(name, "finetune"), FinetuneConfig)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {setting!r}; accepted: key=value, for example --set epochs=3")
+        data: dict[str, Any] = asdict(config)
+        *parents, last = key.strip().split(".")
+        place: Any = data
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {setting!r}: {parent!r} is a single value; write --set {parent}=…")
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: {value!r} is not valid YAML") from error
+        config = build(FinetuneConfig, data, where=f"--set {setting}")
+    return config
+
+
+def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume: bool = False) -> None:
+    """Train, then print the development scores of the finished model and where it is."""
+    config = configured(name, settings)
+    require("accelerate", *({config.tracker} - {"none"}), task="isnad train")
+    schema = load_schema(config.data.schema)
+    train, dev = load_split(config.data.train, config.data.dev, schema)
+    quiet()
+    from .eval.evaluate import evaluate
+    from .eval.report import to_rich
+    from .eval.scores import development_scores
+    from .training.finetune import finetune
+
+    measure = development_scores(schema)
+    latest: list[Document] = []
+
+    def score(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
+        latest[:] = predicted
+        return measure(gold, predicted)
+
+    say(f"training {config.name!r} on {len(train)} documents, {len(dev)} for development")
+    result = finetune(config, schema, train, dev, output, score=score, resume=resume)
+    # The last thing that `finetune` measures is the finished model.
+    title = f"{config.name} on the development documents"
+    console().print(to_rich(evaluate(dev, latest, schema), title))
+    say(f"model written to {result.folder}; try: isnad extract --model {result.folder} FILE")
