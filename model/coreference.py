@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,7 @@ def candidate_pairs(mentions: Sequence[Mention]) -> list[tuple[int, int]]:
         keys.add((mention.label, f"¶{mention.paragraph}"))
         nearest: dict[str, int] = {}
         for key in sorted(keys):
-            for spelling, i in list(by_key[key].items())[-_MAX_ANTECEDENTS:]:
+            for spelling, i in islice(reversed(by_key[key].items()), _MAX_ANTECEDENTS):
                 nearest[spelling] = max(i, nearest.get(spelling, -1))
         latest = sorted(nearest.values())[-_MAX_ANTECEDENTS:]
         pairs.extend((i, j) for i in latest)

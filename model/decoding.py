@@ -12,6 +12,9 @@ from .scores import Backend, Floats, WindowScores
 from .text import extend_over_marks, letter_offset, make_entity, paragraphs
 from .windows import Window
 
+# Mention pairs scored in one call, so that a book's millions of pairs are never in memory as vectors at once.
+_PAIRS_A_CALL = 32_768
+
 
 @dataclass(frozen=True)
 class Decisions:
@@ -157,6 +160,9 @@ class Decoder:
         rows: dict[tuple[int, int], int],
     ) -> list[Relation]:
         best: dict[tuple[int, int, int], float] = {}
+        labels = np.asarray([s.label for s in chosen], dtype=np.int64)
+        # One direction of a symmetric relation may lie below the threshold that the mean of both reaches.
+        floor = np.minimum(self._decisions.relation_thresholds, 0.05)
         for window, score in zip(windows, scores, strict=True):
             if not len(score.pairs):
                 continue
@@ -164,16 +170,15 @@ class Decoder:
                 [rows.get(span_offsets(text, window, score, r), -1) for r in range(len(score.spans))]
             )
             head, tail = entity[score.pairs[:, 0]], entity[score.pairs[:, 1]]
-            real = (head >= 0) & (tail >= 0)
+            # Two candidates may stand for one span: where trailing marks form words of their own.
+            real = (head >= 0) & (tail >= 0) & (head != tail)
             if not real.any():
                 continue
-            labels = np.asarray([s.label for s in chosen])
             head, tail = head[real], tail[real]
             probability = probabilities(score.pair_logits[real], self._decisions.relation_calibration)
-            probability = np.where(self._signature[:, labels[head], labels[tail]].T, probability, 0.0)
-            for pair, relation in np.argwhere(
-                probability >= np.minimum(self._decisions.relation_thresholds, 0.05)
-            ):
+            # Below 0, so that not even a threshold of 0 lets through what the signature forbids.
+            probability = np.where(self._signature[:, labels[head], labels[tail]].T, probability, -1.0)
+            for pair, relation in np.argwhere(probability >= floor):
                 key = (int(head[pair]), int(relation), int(tail[pair]))
                 best[key] = max(best.get(key, 0.0), float(probability[pair, relation]))
         return self._accept(self._symmetrise(best), chosen)
@@ -203,6 +208,10 @@ class Decoder:
         mentions, index = coreference_mentions(text, entities, self._schema)
 
         def score(pairs: list[tuple[int, int]]) -> Floats:
+            found = [part(pairs[at : at + _PAIRS_A_CALL]) for at in range(0, len(pairs), _PAIRS_A_CALL)]
+            return np.concatenate(found)
+
+        def part(pairs: list[tuple[int, int]]) -> Floats:
             features = np.asarray(
                 [pair_features(mentions[i], mentions[j]) for i, j in pairs], dtype=np.float32
             )

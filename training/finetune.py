@@ -116,7 +116,7 @@ def finetune(
     )
     last = checkpoints.latest(output) if resume else None
     outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
-    model = trainer.accelerator.unwrap_model(trainer.model).float().to("cpu")
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).float().to("cpu")
     finish(model, tokenizer, config, schema, train, dev)
     metrics = {
         "dev": develop(model),

@@ -1,15 +1,65 @@
-"""The joint model behind the plain fit-and-predict face that evaluations use."""
+"""Every system behind the plain fit-and-predict face that evaluations use."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from ..model.document import Document
-from ..model.errors import IsnadError
+from ..model.errors import ConfigError, IsnadError, nearest
 from ..model.inference import Extractor
 from ..model.schema import LabelSchema
 from .config import FinetuneConfig
 from .finetune import Score, finetune
+
+SYSTEMS = ("joint", "flat", "crf")
+
+
+class System(Protocol):
+    """Learns from annotated documents, then annotates texts."""
+
+    def fit(self, train: Sequence[Document], dev: Sequence[Document]) -> None:
+        """Learn; `dev` is for stopping, calibration and thresholds."""
+        ...
+
+    def predict(self, documents: Sequence[Document]) -> list[Document]:
+        """Annotate the texts of documents, in order."""
+        ...
+
+
+def make_system(
+    kind: str, config: FinetuneConfig, schema: LabelSchema, folder: Path, *, score: Score
+) -> System:
+    """Return a fresh system.
+
+    Args:
+        kind: one of `SYSTEMS`.
+        config: of the joint model; the flat classifier takes encoder, epochs, batch size, rate and seed from it.
+        schema: the labels.
+        folder: for the checkpoints of the joint model.
+        score: development scores.
+
+    Raises:
+        ConfigError: an unknown kind.
+    """
+    if kind == "joint":
+        return JointSystem(config, schema, folder, score=score)
+    if kind == "crf":
+        from .baselines.crf import CrfTagger
+
+        return CrfTagger(schema)
+    if kind == "flat":
+        from .baselines.flat import FlatTagger
+
+        return FlatTagger(
+            schema,
+            encoder=config.encoder,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.encoder_learning_rate,
+            seed=config.seed,
+        )
+    raise ConfigError(f"unknown system {kind!r}; {nearest(kind, SYSTEMS)}")
 
 
 class JointSystem:

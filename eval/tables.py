@@ -1,0 +1,119 @@
+"""The result tables of README.md, rendered from the stored results in `eval/results/`.
+
+`python -m isnad.eval.tables` rewrites the text between the markers; a test compares README and results.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..model.errors import DataError
+from .bootstrap import Interval, PrfIntervals, bootstrap
+from .counts import Counts
+from .evaluation import Evaluation
+from .stored import load_result
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "eval" / "results"
+README = ROOT / "README.md"
+# Columns of the tables: stored result and heading; the first one is the model that isnad ships.
+SYSTEMS = (("joint", "joint model"), ("flat", "flat token classifier"), ("crf", "CRF"))
+
+
+def render(results: Path = RESULTS) -> str:
+    """Return the leave-one-article-out section as Markdown."""
+    loaded = {key: load_result(results / f"leave_one_out_{key}.json") for key, _ in SYSTEMS}
+    content, joint = loaded["joint"]
+    columns = [(heading, loaded[key][1]) for key, heading in SYSTEMS]
+    commands = "\n".join(str(loaded[key][0]["command"]) for key, _ in SYSTEMS)
+    seeds = ", ".join(str(loaded[key][0]["seed"]) for key, _ in SYSTEMS)
+    return "\n\n".join(
+        [
+            "Entities: strict span F1 in per cent (exact characters, proclitics outside, nested) with 95% bootstrap "
+            "intervals over the articles.",
+            _entities(columns),
+            "Relations of the joint model, end to end (both spans, both types, direction and label must be right). "
+            "The baselines find none.",
+            _relations(joint),
+            _others(columns),
+            f"Seeds {seeds}; revision {content['revision']}, {content['made']}; data {content['data_hash']}. Made by",
+            f"```sh\n{commands}\n```",
+        ]
+    )
+
+
+def update(text: str, section: str, *, name: str = "leave-one-out") -> str:
+    """Return `text` with the part between the markers of `name` replaced by `section`."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise DataError(f"the markers of {name} are not there once each", path=README, accepted=f"{begin} … {end}")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{section}\n{end}{rest.split(end)[1]}"
+
+
+def _entities(columns: Sequence[tuple[str, Evaluation]]) -> str:
+    spreads = [bootstrap(evaluation).entities for _, evaluation in columns]
+    tables = [evaluation.entities for _, evaluation in columns]
+    rows = [["label", "gold", *(heading for heading, _ in columns)]]
+    for label, counts in tables[0].items():
+        if not counts.support:
+            continue
+        cells = [_f1(t.get(label), s.labels.get(label)) for t, s in zip(tables, spreads, strict=True)]
+        rows.append([label, str(counts.support), *cells])
+    micro = [_score(t.micro.f1, s.micro.f1) for t, s in zip(tables, spreads, strict=True)]
+    macro = [_score(t.macro.f1, s.macro.f1) for t, s in zip(tables, spreads, strict=True)]
+    rows.append(["**micro**", str(tables[0].micro.support), *micro])
+    rows.append(["**macro**", "", *macro])
+    return _markdown(rows)
+
+
+def _relations(evaluation: Evaluation) -> str:
+    table, spread = evaluation.relations["strict"], bootstrap(evaluation).relations["strict"]
+    rows = [["relation", "gold", "precision", "recall", "F1"]]
+    for label, counts in table.items():
+        if counts.support:
+            rows.append([label, str(counts.support), *_prf(counts, spread.labels.get(label))])
+    rows.append(["**micro**", str(table.micro.support), *_prf(table.micro, spread.micro)])
+    boundary = evaluation.relations["boundary"].micro
+    rows.append(["micro, boundaries only", str(boundary.support), *_prf(boundary, None)])
+    return _markdown(rows)
+
+
+def _others(columns: Sequence[tuple[str, Evaluation]]) -> str:
+    rows = [["", *(heading for heading, _ in columns)]]
+    for kind, text in (("attached", "proclitic taken off where there is one"), ("all", "proclitic decisions, all")):
+        accuracies = [evaluation.proclitics[kind] for _, evaluation in columns]
+        rows.append([text, *(f"{100 * a.accuracy:.1f}% of {a.total}" for a in accuracies)])
+    joint = columns[0][1].coreference["with_singletons"]["b_cubed"]
+    rows.append(["coreference B-cubed F1, predicted mentions", f"{100 * joint.f1:.1f}", "none", "none"])
+    return _markdown(rows)
+
+
+def _prf(counts: Counts, spread: PrfIntervals | None) -> list[str]:
+    return [f"{100 * counts.precision:.1f}", f"{100 * counts.recall:.1f}", _score(counts.f1, spread.f1 if spread else None)]
+
+
+def _f1(counts: Counts | None, spread: PrfIntervals | None) -> str:
+    return _score(counts.f1 if counts else 0.0, spread.f1 if spread else None)
+
+
+def _score(value: float, interval: Interval | None) -> str:
+    spread = f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]" if interval else ""
+    return f"{100 * value:.1f}{spread}"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = rows
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *body])
+
+
+def main() -> int:
+    """Rewrite README.md from the stored results."""
+    README.write_text(update(README.read_text(encoding="utf-8"), render()), encoding="utf-8")
+    print(f"rewrote {README}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
