@@ -42,6 +42,10 @@ class _Remarks(logging.Handler):
         say(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
+def _no_load_report(record: logging.LogRecord) -> bool:
+    return "LOAD REPORT" not in record.getMessage()
+
+
 class Commands(TyperGroup):
     """The command group: what users can cause ends in one sentence on standard error and an exit code."""
 
@@ -91,7 +95,12 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console for this moment's standard output or error."""
     from rich.console import Console
 
-    made = Console(stderr=stderr)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the command group; rich itself would exit with 1."""
+            raise  # noqa: PLE0704  (called while the error is handled)
+
+    made = Screen(stderr=stderr)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _FILE_WIDTH
     return made
@@ -109,8 +118,8 @@ def quiet() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    for name in ("transformers.utils.loading_report", "transformers.modeling_utils"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # Not by level: transformers checks tensor-parallel plans, at length, where that logger has one of its own.
+    logging.getLogger("transformers.modeling_utils").addFilter(_no_load_report)
     ours = logging.getLogger(__package__)
     if not any(isinstance(handler, _Remarks) for handler in ours.handlers):
         ours.addHandler(_Remarks(logging.WARNING))

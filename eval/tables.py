@@ -46,7 +46,9 @@ def update(text: str, section: str, *, name: str = "leave-one-out") -> str:
     """Return `text` with the part between the markers of `name` replaced by `section`."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise DataError(f"the markers of {name} are not there once each", path=README, accepted=f"{begin} … {end}")
+        raise DataError(
+            f"the markers of {name} are not there once each", path=README, accepted=f"{begin} … {end}"
+        )
     head, rest = text.split(begin)
     return f"{head}{begin}\n{section}\n{end}{rest.split(end)[1]}"
 
@@ -81,7 +83,10 @@ def _relations(evaluation: Evaluation) -> str:
 
 def _others(columns: Sequence[tuple[str, Evaluation]]) -> str:
     rows = [["", *(heading for heading, _ in columns)]]
-    for kind, text in (("attached", "proclitic taken off where there is one"), ("all", "proclitic decisions, all")):
+    for kind, text in (
+        ("attached", "proclitic taken off where there is one"),
+        ("all", "proclitic decisions, all"),
+    ):
         accuracies = [evaluation.proclitics[kind] for _, evaluation in columns]
         rows.append([text, *(f"{100 * a.accuracy:.1f}% of {a.total}" for a in accuracies)])
     joint = columns[0][1].coreference["with_singletons"]["b_cubed"]
@@ -90,7 +95,11 @@ def _others(columns: Sequence[tuple[str, Evaluation]]) -> str:
 
 
 def _prf(counts: Counts, spread: PrfIntervals | None) -> list[str]:
-    return [f"{100 * counts.precision:.1f}", f"{100 * counts.recall:.1f}", _score(counts.f1, spread.f1 if spread else None)]
+    return [
+        f"{100 * counts.precision:.1f}",
+        f"{100 * counts.recall:.1f}",
+        _score(counts.f1, spread.f1 if spread else None),
+    ]
 
 
 def _f1(counts: Counts | None, spread: PrfIntervals | None) -> str:

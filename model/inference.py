@@ -4,18 +4,20 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from .decoding import Decisions, Decoder
 from .document import Document
-from .errors import ConfigError, IsnadError, nearest
+from .errors import ConfigError, IsnadError, ModelError, nearest
 from .schema import LabelSchema
 from .store import resolve
 from .windows import WindowMaker
 
 if TYPE_CHECKING:
     from .configuration import IsnadConfig
+    from .modeling import IsnadModel
     from .scores import Backend
 
 log = logging.getLogger(__name__)
@@ -69,17 +71,9 @@ class Extractor:
             ModelError: the folder is missing, incomplete, altered or not an isnad model.
             ConfigError: a threshold is outside [0, 1] or names an unknown label.
         """
-        folder = resolve(model)
-        import torch
-        from transformers import AutoTokenizer
-
+        loaded, tokenizer = _load(resolve(model))
         from .backends.torch_backend import TorchBackend
-        from .modeling import IsnadModel
 
-        loaded = IsnadModel.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         pad_id = tokenizer.pad_token_id or 0
         return cls(TorchBackend(loaded, pad_id, device), loaded.config, tokenizer, thresholds=thresholds)
 
@@ -91,6 +85,8 @@ class Extractor:
         """Extract from one text, or from several."""
         if isinstance(text, str):
             return next(self.pipe([text]))
+        if isinstance(text, bytes) or not isinstance(text, Iterable):
+            raise _no_text(text)
         return list(self.pipe(text))
 
     def pipe(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int = 32) -> Iterator[Document]:
@@ -130,11 +126,59 @@ class Extractor:
         )
 
 
+def _load(folder: Path) -> "tuple[IsnadModel, Any]":
+    """Return the model and the tokenizer of a folder; whatever its files lack or hide raises ModelError."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from .modeling import IsnadModel
+
+    try:
+        model, report = IsnadModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported below, by name
+        )
+        # Said outright: left unset, code named in a tokenizer's files would be asked about on the terminal.
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except IsnadError:
+        raise
+    except Exception as error:  # the libraries below raise every kind, bare Exception included
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {reason})") from error
+    # Loaded all the same, these would be random numbers.
+    absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+    if absent:
+        raise ModelError(
+            f"{folder}: {len(absent)} weights are missing from its safetensors or do not have the sizes that "
+            f"config.json says, {absent[0]} among them"
+        )
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"{folder}: its tokenizer has no fast version; accepted: one with tokenizer.json")
+    return model, tokenizer
+
+
 def _named(item: str | tuple[str, str]) -> tuple[str, str]:
-    name, text = ("", item) if isinstance(item, str) else item
+    if isinstance(item, str):
+        return "", item
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise _no_text(item)
+    name, text = item
     if not isinstance(text, str):
-        raise IsnadError(f"found a text of type {type(text).__name__}; accepted: str (decode bytes first)")
+        raise _no_text(text)
+    if not isinstance(name, str):
+        raise IsnadError(f"found the id {name!r} of type {type(name).__name__}; accepted: str")
     return name, text
+
+
+def _no_text(found: object) -> IsnadError:
+    return IsnadError(
+        f"found a text of type {type(found).__name__}; accepted: str (decode bytes first), several of them, or "
+        "(id, text) pairs"
+    )
 
 
 def _decisions(
@@ -150,7 +194,7 @@ def _decisions(
     for label, value in overrides.items():
         if label not in labels:
             raise ConfigError(f"threshold for the unknown label {label!r}; {nearest(label, labels)}")
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) <= 1:
             raise ConfigError(f"threshold {value!r} for {label}; accepted: a probability from 0 to 1")
         (entity if label in schema.entity_index else relation)[label] = float(value)
     return Decisions.build(

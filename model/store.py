@@ -26,12 +26,16 @@ def resolve(model: str | Path | None) -> Path:
     if str(model) in embedded_models():
         return verify(EMBEDDED / str(model))
     path = Path(model)
-    if path.is_dir():
+    try:
+        found = path.is_dir()
+    except OSError:  # a text passed for a name is longer than any path may be
+        found = False
+    if found:
         return verify(path)
     if isinstance(model, str) and _HUB_NAME.fullmatch(model) and not path.parent.is_dir():
         return _download(model)
     raise ModelError(
-        f"no model at {str(model)!r}; accepted: a folder with config.json and model.safetensors, a hub name like "
+        f"no model at {str(model)[:200]!r}; accepted: a folder with config.json and model.safetensors, a hub name like "
         f"'owner/name', or an embedded model: {', '.join(embedded_models()) or 'none in this installation'}"
     )
 
@@ -51,7 +55,7 @@ def verify(folder: Path) -> Path:
         )
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (json.JSONDecodeError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise ModelError(f"{folder}/config.json is not a JSON object") from error
     if kind != "isnad":
         raise ModelError(
@@ -60,11 +64,25 @@ def verify(folder: Path) -> Path:
         )
     manifest = folder / MANIFEST
     if manifest.is_file():
-        for name, digest in json.loads(manifest.read_text(encoding="utf-8"))["sha256"].items():
+        for name, digest in read_manifest(manifest).items():
             file = folder / name
             if not file.is_file() or sha256(file) != digest:
                 raise ModelError(f"{file} is missing or differs from {MANIFEST}; get the model again")
     return folder
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """Return the hashes by file name that a manifest lists; ModelError if it is none, or names other folders."""
+    try:
+        digests = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        sound = all(Path(name).name == name and isinstance(d, str) for name, d in digests.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sound, digests = False, {}
+    if not sound:
+        raise ModelError(
+            f'{path} is not a manifest; accepted: {{"sha256": {{file name: hash}}}}, as isnad train writes it'
+        )
+    return digests
 
 
 def sha256(path: Path) -> str:
@@ -84,11 +102,11 @@ def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"])
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"cannot fetch the model {name!r} from the hub: {reason}") from error
     return verify(Path(folder))

@@ -30,7 +30,9 @@ def embed(source: Path, name: str, *, target: Path = EMBEDDED) -> Path:
         ModelError: `source` is no complete model, or the result is over `SIZE_LIMIT`.
     """
     resolve(source)
-    model = IsnadModel.from_pretrained(source, dtype=torch.float32, local_files_only=True, use_safetensors=True)
+    model = IsnadModel.from_pretrained(
+        source, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     model.config.model_name = name
     temporary = target / (name + ".tmp")

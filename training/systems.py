@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..model.document import Document
 from ..model.errors import ConfigError, IsnadError, nearest
@@ -12,24 +12,16 @@ from ..model.schema import LabelSchema
 from .config import FinetuneConfig
 from .finetune import Score, finetune
 
+if TYPE_CHECKING:
+    from .baselines.crf import CrfTagger
+    from .baselines.flat import FlatTagger
+
 SYSTEMS = ("joint", "flat", "crf")
-
-
-class System(Protocol):
-    """Learns from annotated documents, then annotates texts."""
-
-    def fit(self, train: Sequence[Document], dev: Sequence[Document]) -> None:
-        """Learn; `dev` is for stopping, calibration and thresholds."""
-        ...
-
-    def predict(self, documents: Sequence[Document]) -> list[Document]:
-        """Annotate the texts of documents, in order."""
-        ...
 
 
 def make_system(
     kind: str, config: FinetuneConfig, schema: LabelSchema, folder: Path, *, score: Score
-) -> System:
+) -> "JointSystem | CrfTagger | FlatTagger":
     """Return a fresh system.
 
     Args:
