@@ -16,6 +16,9 @@ from .model.render.table import Cell
 from .model.schema import LabelSchema
 from .model.store import DEFAULT_MODEL, MANIFEST, embedded_models, resolve
 
+# Terminals narrower than this see the Arabic descriptions only.
+_DESCRIBED = 80
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -68,11 +71,15 @@ def show_model(model: str | None) -> None:
     card = ModelCard.read(model)
     screen = console()
     screen.print(_facts(card))
-    screen.print(_entity_types(card))
+    if card.metrics:
+        screen.print(Text("\nmetrics.json", "bold"))
+        screen.print(_pairs((name, _number(value)) for name, value in _flat(card.metrics)))
+    screen.print()
+    screen.print(_entity_types(card, described=screen.width >= _DESCRIBED))
     if card.schema.relations:
         screen.print(_relation_types(card))
     if card.training:
-        screen.print(Text("training.yaml", "bold"))
+        screen.print(Text("\ntraining.yaml", "bold"))
         screen.print(Text(card.training.rstrip()))
     if model is None:
         screen.print(Text(f"embedded models: {', '.join(embedded_models())} (default: {DEFAULT_MODEL})"))
@@ -81,8 +88,8 @@ def show_model(model: str | None) -> None:
 def _facts(card: ModelCard) -> RenderableType:
     encoder = card.config.get("encoder") or {}
     sizes = [
-        f"{encoder[key]} {what}"
-        for key, what in (("num_hidden_layers", "layers"), ("hidden_size", "wide"), ("vocab_size", "pieces"))
+        f"{what} {encoder[key]:,}"
+        for key, what in (("num_hidden_layers", "layers"), ("hidden_size", "width"), ("vocab_size", "pieces"))
         if key in encoder
     ]
     schema = card.schema
@@ -92,25 +99,30 @@ def _facts(card: ModelCard) -> RenderableType:
         "files": f"{card.size / 1e6:.1f} MB, "
         + (f"{card.sealed} files match {MANIFEST}" if card.sealed else f"no {MANIFEST}: not checked"),
         "weights": f"{card.parameters:,} in {', '.join(card.precisions)}",
-        "encoder": f"{encoder.get('model_type', 'unknown')}: {', '.join(sizes)}",
+        "encoder": f"{encoder.get('model_type', 'unknown')} ({', '.join(sizes)})",
         "window": f"{card.config.get('max_pieces')} pieces, {card.config.get('overlap_pieces')} of them shared",
         "schema": f"{schema.name} {schema.version} ({schema.hash}): {len(schema.entities)} entity types, "
         f"{len(schema.relations)} relation types",
         "calibrated": "yes" if card.config.get("calibration") else "no",
-        **{f"{name}": _number(value) for name, value in _flat(card.metrics)},
     }
+    return _pairs(facts.items())
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in facts.items():
+    for name, value in rows:
         table.add_row(name, Cell(value))
     return table
 
 
-def _entity_types(card: ModelCard) -> Table:
+def _entity_types(card: ModelCard, *, described: bool) -> Table:
     table = Table(title="entity types", title_justify="left", title_style="bold", header_style="dim")
-    for column in ("label", "Arabic", "English"):
-        table.add_column(column, overflow="fold")
+    table.add_column("label", no_wrap=True)
+    table.add_column("Arabic", overflow="fold")
+    if described:
+        table.add_column("English", overflow="fold")
     for column in ("corefers", "threshold"):
         table.add_column(column, justify="right")
     thresholds = card.config.get("entity_thresholds") or {}
@@ -118,7 +130,7 @@ def _entity_types(card: ModelCard) -> Table:
         table.add_row(
             Cell(type_.name, "cyan"),
             Cell(type_.ar),
-            Cell(type_.en),
+            *([Cell(type_.en)] if described else []),
             "yes" if type_.corefers else "",
             f"{thresholds.get(type_.name, 0.5):.2f}",
         )
@@ -127,7 +139,8 @@ def _entity_types(card: ModelCard) -> Table:
 
 def _relation_types(card: ModelCard) -> Table:
     table = Table(title="relation types", title_justify="left", title_style="bold", header_style="dim")
-    for column in ("label", "Arabic", "head", "tail"):
+    table.add_column("label", no_wrap=True)
+    for column in ("Arabic", "head", "tail"):
         table.add_column(column, overflow="fold")
     table.add_column("threshold", justify="right")
     thresholds = card.config.get("relation_thresholds") or {}

@@ -4,12 +4,16 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .cli_options import ExtractFormat
 from .cli_support import console, whole_file, whole_folder
 from .model.document import Document
 from .model.errors import ConfigError
 from .model.schema import LabelSchema
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _SUFFIXES = {
     f".{f}": f for f in (ExtractFormat.JSON, ExtractFormat.JSONL, ExtractFormat.HTML, ExtractFormat.CSV)
@@ -91,6 +95,10 @@ class Counter:
         return ", ".join(counts)
 
 
+# Terminals narrower than this get tables without vertical lines.
+_NARROW = 80
+
+
 def print_documents(
     documents: Iterable[Document], format: ExtractFormat, schema: LabelSchema, total: int
 ) -> None:
@@ -148,8 +156,20 @@ def show(document: Document) -> None:
         (document.clusters, cluster_table),
     ):
         if items:
-            screen.print(table(document))
+            screen.print(_fitted(table(document), screen.width))
     screen.print()
+
+
+def _fitted(table: "Table", width: int) -> "Table":
+    """Return a table that spends no columns of a narrow terminal on lines and padding."""
+    if width < _NARROW:
+        from rich.box import SIMPLE_HEAD
+
+        table.box, table.padding, table.pad_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
+        for column in table.columns:
+            # Labels stay whole; what is left goes to the names, which may wrap.
+            column.no_wrap = column.header in ("id", "label", "inside", "type", "relation") or column.no_wrap
+    return table
 
 
 def _chunks(

@@ -42,8 +42,10 @@ class _Remarks(logging.Handler):
         say(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def _no_load_report(record: logging.LogRecord) -> bool:
-    return "LOAD REPORT" not in record.getMessage()
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Drop what is as intended: encoders leave the heads of their pretraining behind, and padding has one id."""
+    message = record.getMessage()
+    return "LOAD REPORT" not in message and "new PAD/BOS/EOS tokens" not in message
 
 
 class Commands(TyperGroup):
@@ -115,11 +117,14 @@ def use_utf8() -> None:
 
 def quiet() -> None:
     """Silence the loading bars and reports of transformers; warnings of isnad itself get a plain form."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars belong on a screen, not into a log file
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    # Not by level: transformers checks tensor-parallel plans, at length, where that logger has one of its own.
-    logging.getLogger("transformers.modeling_utils").addFilter(_no_load_report)
+    # Not by level: at another level than its own, transformers checks tensor-parallel plans, at length.
+    for handler in logging.getLogger("transformers").handlers:
+        handler.addFilter(_worth_saying)
     ours = logging.getLogger(__package__)
     if not any(isinstance(handler, _Remarks) for handler in ours.handlers):
         ours.addHandler(_Remarks(logging.WARNING))
@@ -206,7 +211,7 @@ def refuse_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
     there = [path for path in paths if path.exists() or path.is_symlink()]
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise ConfigError(f"{there[0]}{more} already there; choose another -o, or pass --overwrite")
+        raise ConfigError(f"{there[0]}{more} already there; choose another output, or pass --overwrite")
 
 
 def _absent(package: str, task: str) -> str:

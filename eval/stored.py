@@ -74,7 +74,7 @@ def load_result(path: Path) -> tuple[dict[str, Any], Evaluation]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content, Evaluation.from_dict(content["evaluation"])
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise DataError(f"not a result file: {error}", path=path, accepted="a file of isnad eval") from error
 
 

@@ -46,8 +46,16 @@ class AtomicCheckpoints(_Base):
         if self.args.should_save:
             self._rotate(run)
 
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        trained = super()._init_training_state(*args, **kwargs)
+        # The stored path is that of the first start; the folder may have been moved, or be named otherwise now.
+        best = Path(self.args.output_dir or ".") / f"{checkpoints.PREFIX}{self.state.best_global_step}"
+        if best.is_dir():
+            self.state.best_model_checkpoint = str(best)
+        return trained
+
     def _rotate(self, run: Path) -> None:
-        keep = {self.state.best_model_checkpoint}
+        best = Path(self.state.best_model_checkpoint or "").name
         steps = sorted(
             (
                 p
@@ -57,7 +65,7 @@ class AtomicCheckpoints(_Base):
             key=lambda p: int(p.name.removeprefix(checkpoints.PREFIX)),
         )
         for path in steps[: -(self.args.save_total_limit or len(steps))]:
-            if str(path) not in keep:
+            if path.name != best:
                 shutil.rmtree(path)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

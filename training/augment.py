@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..model.document import Document, Entity
-from ..model.text import make_entity
+from ..model.text import PROCLITICS, make_entity, readable
 
 # Types whose names can stand for one another without changing what the sentence says.
 REPLACEABLE = ("PERS", "ORG", "GPE", "LOC", "FAC", "PRODUCT")
@@ -82,12 +82,13 @@ class Augmenter:
         edits: list[Edit] = []
         chosen: dict[tuple[str, str], str] = {}
         for entity in document.entities:
-            alone = not any(
-                o is not entity and o.start < entity.end and entity.start < o.end for o in document.entities
-            )
+            others = [o for o in document.entities if o is not entity]
+            if any(o.start < entity.end and entity.start < o.end for o in others):
+                continue
+            name = entity.text
+            before = readable(document.text[entity.word_start : entity.start])
             if (
-                alone
-                and entity.label in self._names
+                entity.label in self._names
                 and entity.name == entity.text
                 and random.random() < self._replace
             ):
@@ -95,25 +96,26 @@ class Augmenter:
                 key = (entity.label, entity.text)
                 new = chosen.setdefault(key, str(random.choice(self._names[entity.label])))
                 # After a proclitic lam an article is written otherwise (للعراق), so such a name does not fit.
-                if not (
-                    new.startswith("ال") and document.text[entity.word_start : entity.start].endswith("ل")
-                ):
+                if not (new.startswith("ال") and before.endswith("ل")):
                     edits.append(Edit(entity.start, entity.end, new))
-            if alone and random.random() < self._proclitics:
-                edit = self._proclitic(document.text, entity, random)
-                if edit and not any(o.end > edit.start for o in edits if o.start != entity.start):
+                    name = new
+            if random.random() < self._proclitics:
+                edit = self._proclitic(entity, name, before, random)
+                if edit and not any(o.start < edit.end and edit.start < o.end for o in others):
                     edits.append(edit)
         return rewrite(document, edits) if edits else document
 
     @staticmethod
-    def _proclitic(text: str, entity: Entity, random: np.random.Generator) -> Edit | None:
+    def _proclitic(entity: Entity, name: str, before: str, random: np.random.Generator) -> Edit | None:
+        """Return the edit that takes off the proclitic `before`, or puts one on if there is none."""
         if entity.word_start < entity.start:
             # Taking the proclitic off a name whose alef it elides would leave a misspelt name.
-            return Edit(entity.word_start, entity.start, "") if entity.name == entity.text else None
-        if not entity.text[0].isalpha() or not "\u0621" <= entity.text[0] <= "\u064a":
+            kept = entity.name != entity.text or not set(before) <= PROCLITICS
+            return None if kept else Edit(entity.word_start, entity.start, "")
+        if not "\u0621" <= name[0] <= "\u064a":
             return None
         proclitic = str(random.choice(_PROCLITICS, p=_PROCLITIC_WEIGHTS))
-        if entity.text.startswith("ال") and proclitic.endswith("ل"):
+        if name.startswith("ال") and proclitic.endswith("ل"):
             # ل + العراق is written للعراق: the alef goes, and the span begins at its second lam. The edit
             # would have to shorten the span itself, so another proclitic stands in.
             proclitic = "ب"

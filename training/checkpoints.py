@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..model.errors import ModelError
-from ..model.store import MANIFEST, sha256, write_manifest
+from ..model.store import MANIFEST, read_manifest, sha256, write_manifest
 
 PREFIX = "checkpoint-"
 _OPTIMIZER, _STATE = "optimizer.safetensors", "training_state.json"
@@ -24,11 +25,11 @@ def latest(folder: Path) -> Path | None:
     """Return the newest complete checkpoint of a run, or None.
 
     A checkpoint counts only if its manifest lists every file with the right hash; half-written folders are
-    passed over (the manifest is written last).
+    passed over (the manifest is written last), and so are folders without the state of the training.
     """
     found = [p for p in folder.glob(PREFIX + "*") if re.fullmatch(rf"{PREFIX}\d+", p.name)]
     for path in sorted(found, key=lambda p: int(p.name.removeprefix(PREFIX)), reverse=True):
-        if is_complete(path):
+        if (path / _OPTIMIZER).is_file() and (path / _STATE).is_file() and is_complete(path):
             return path
     return None
 
@@ -36,8 +37,8 @@ def latest(folder: Path) -> Path | None:
 def is_complete(path: Path) -> bool:
     """Whether a checkpoint folder has its manifest and every file in it is whole."""
     try:
-        digests = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["sha256"]
-    except (OSError, json.JSONDecodeError, KeyError):
+        digests = read_manifest(path / MANIFEST)
+    except ModelError:
         return False
     return all((path / name).is_file() and sha256(path / name) == digest for name, digest in digests.items())
 
@@ -45,9 +46,10 @@ def is_complete(path: Path) -> bool:
 def publish(temporary: Path, final: Path) -> None:
     """Flush a finished folder to disk, seal it with its manifest, and give it its name."""
     write_manifest(temporary)
-    for file in temporary.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
     if final.exists():
         # Only a whole folder is ever replaced by a whole folder: the old one leaves by rename first.
         old = final.with_name(final.name + ".old")
@@ -79,6 +81,7 @@ def save_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -
     content = {
         "groups": [{k: v for k, v in g.items() if _is_plain(v)} for g in state["param_groups"]],
         "scalars": scalars,
+        # Without the schedule's own functions, which a scheduler built from the same configuration has anyway.
         "scheduler": {k: v for k, v in scheduler.state_dict().items() if _is_plain(v)},
         "numpy": [kind, int(position), int(gauss), float(cached)],
         "python": [version, list(internal), python_gauss],
@@ -91,8 +94,8 @@ def load_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -
     try:
         content = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         tensors = load_file(folder / _OPTIMIZER)
-    except OSError as error:
-        raise ModelError(f"{folder}: not a complete checkpoint ({error.strerror})") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder}: not a complete checkpoint ({error})") from error
     state: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
@@ -101,10 +104,15 @@ def load_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -
     for index, values in content["scalars"].items():
         state.setdefault(int(index), {}).update(values)
     groups = optimizer.state_dict()["param_groups"]
+    if len(groups) != len(content["groups"]):
+        raise ModelError(
+            f"{folder}: its optimizer has {len(content['groups'])} parameter groups, this run {len(groups)}; "
+            "resume with the configuration that the run was started with"
+        )
     for group, saved in zip(groups, content["groups"], strict=True):
         group.update({k: tuple(v) if isinstance(v, list) and k == "betas" else v for k, v in saved.items()})
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    scheduler.load_state_dict(content["scheduler"])
+    scheduler.load_state_dict(scheduler.state_dict() | content["scheduler"])
 
 
 def load_random(folder: Path) -> None:

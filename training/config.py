@@ -1,5 +1,6 @@
 """Training configurations: frozen dataclasses read from YAML, strictly."""
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -56,6 +57,11 @@ class AugmentConfig:
     replace_mentions: float = 0.0
     proclitics: float = 0.0
 
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            if not 0 <= getattr(self, f.name) <= 1:
+                raise ConfigError(f"{f.name} is {getattr(self, f.name)}; accepted: a probability from 0 to 1")
+
 
 @dataclass(frozen=True)
 class FinetuneConfig:
@@ -102,22 +108,32 @@ class FinetuneConfig:
         for key, accepted in _CHOICES.items():
             if getattr(self, key) not in accepted:
                 raise ConfigError(f"{key} is {getattr(self, key)!r}; accepted: {', '.join(accepted)}")
-        for key in (
-            "epochs",
-            "batch_size",
-            "gradient_accumulation",
-            "encoder_learning_rate",
-            "head_learning_rate",
-        ):
-            if getattr(self, key) <= 0:
-                raise ConfigError(f"{key} is {getattr(self, key)}; accepted: a number above 0")
+        for keys, low in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "from 0 on")):
+            for key in keys:
+                value = getattr(self, key)
+                if not math.isfinite(value) or value < 0 or (value == 0 and low == "above 0"):
+                    raise ConfigError(f"{key} is {value}; accepted: a number {low}")
+        known = _model_fields()
+        for key in self.model:
+            if key not in known:
+                raise ConfigError(f"model: unknown key {key!r}; {nearest(key, known)}")
 
 
+_POSITIVE = ("epochs", "batch_size", "gradient_accumulation", "encoder_learning_rate", "head_learning_rate")
+_NOT_NEGATIVE = ("weight_decay", "warmup", "patience", "seed")
 _CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "tracker": ("trackio", "mlflow", "tensorboard", "none"),
     "metric": ("span_f1", "relation_f1", "mean_f1"),
 }
+
+
+def _model_fields() -> list[str]:
+    """Return the fields of `IsnadConfig` that a run may set; the others follow from schema, encoder and data."""
+    from ..model.configuration import IsnadConfig
+
+    fixed = {"encoder", "labels", "entity_thresholds", "relation_thresholds", "calibration", "model_name"}
+    return sorted(name for name in IsnadConfig.__annotations__ if name not in fixed and name != "model_type")
 
 
 def load_config(path: str | Path, cls: type[T]) -> T:

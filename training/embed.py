@@ -13,6 +13,7 @@ from ..model.errors import IsnadError, ModelError
 from ..model.modeling import IsnadModel
 from ..model.store import EMBEDDED, resolve
 from . import checkpoints
+from .card import write_card
 
 # A version of the embedded model may not weigh more than this, in bytes.
 SIZE_LIMIT = 60_000_000
@@ -41,6 +42,7 @@ def embed(source: Path, name: str, *, target: Path = EMBEDDED) -> Path:
     tokenizer.save_pretrained(temporary)
     for file in ("metrics.json", "training.yaml"):
         shutil.copyfile(source / file, temporary / file)
+    write_card(model, temporary)
     size = sum(p.stat().st_size for p in temporary.iterdir())
     if size > SIZE_LIMIT:
         shutil.rmtree(temporary)

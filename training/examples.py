@@ -119,13 +119,18 @@ def build_examples(
             if entity.end <= lo or entity.start >= hi:
                 continue
             place = locate(document.text, window, entity)
+            if not isinstance(place, str) and proclitics[place[0]] not in (-100, place[2]):
+                place = "another span begins in its first word after other proclitics"
             if isinstance(place, str):
-                missing[entity.id] = (missing.get(entity.id) and place) or ""
+                missing[entity.id] = missing[entity.id] and place
                 continue
             first, last, letters = place
-            missing[entity.id] = ""
             row = rows.setdefault((first, last), len(rows))
-            if row == len(types):
+            if row < len(types):
+                # Learned all the same, as no type excludes another; but the decoder gives a span one label.
+                missing[entity.id] = missing[entity.id] and "another label stands on the same span"
+            else:
+                missing[entity.id] = ""
                 types.append(np.zeros(len(schema.entities), dtype=bool))
             types[row][schema.entity_index[schema.check_entity(entity.label)]] = True
             proclitics[first] = letters
@@ -146,9 +151,9 @@ def build_examples(
                 unreachable.entities.append((document.id, e.start, e.end, e.label, missing[e.id]))
         for r in document.relations:
             if r not in linked:
-                unreachable.relations.append(
-                    (document.id, r.head, r.label, r.tail, "ends in different windows")
-                )
+                lost = missing[r.head] or missing[r.tail]
+                why = f"an end cannot be reached: {lost}" if lost else "ends in different windows"
+                unreachable.relations.append((document.id, r.head, r.label, r.tail, why))
 
 
 def _relations(

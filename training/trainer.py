@@ -1,18 +1,50 @@
 """The transformers Trainer for the joint model: two learning rates and a development score of our own."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import Sampler
 from transformers import Trainer
-from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from .atomic import AtomicCheckpoints
 
 log = logging.getLogger(__name__)
+
+
+class EpochSampler(Sampler[int]):
+    """Items in batches of like length, in an order that depends on the seed and the epoch alone.
+
+    A run that is resumed at an epoch therefore goes on exactly as it would have without the break.
+
+    Args:
+        lengths: pieces of every item.
+        batch_size: items of a batch.
+        seed: of the order.
+        dataset: told of the epoch too, as its augmentation depends on it.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, dataset: Any) -> None:
+        self._lengths, self._batch_size, self._seed, self._dataset = list(lengths), batch_size, seed, dataset
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass."""
+        self._epoch = epoch
+        if hasattr(self._dataset, "set_epoch"):
+            self._dataset.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        state = np.random.SeedSequence((self._seed, self._epoch)).generate_state(1)[0]
+        generator = torch.Generator().manual_seed(int(state))
+        return iter(get_length_grouped_indices(self._lengths, self._batch_size, generator=generator))
 
 
 class IsnadTrainer(AtomicCheckpoints, Trainer):
@@ -37,6 +69,8 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         self._lengths, self._develop, self._head_rate = lengths, develop, head_learning_rate
         self._parts: dict[str, float] = {}
         self._parts_seen = 0
+        # The patience of early stopping counts on from where it stood.
+        self.args.restore_callback_states_from_checkpoint = True
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Return AdamW with a learning rate each for encoder and heads, and decay on matrices only."""
@@ -90,6 +124,5 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         return model
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        generator = torch.Generator()
-        generator.manual_seed(self.args.data_seed or self.args.seed)
-        return LengthGroupedSampler(self.args.train_batch_size, lengths=self._lengths, generator=generator)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return EpochSampler(self._lengths, self.args.train_batch_size, seed, self.train_dataset)
