@@ -187,6 +187,9 @@ def evaluate(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Train once for each of the five articles and predict it.")
     ] = False,
+    system: Annotated[
+        str, typer.Option(help="With --leave-one-out: joint, or one of the baselines flat and crf.")
+    ] = "joint",
     config: Annotated[
         str, typer.Option("--config", "-c", help="With --leave-one-out: the training configuration.")
     ] = "articles",
@@ -206,7 +209,8 @@ def evaluate(
     if leave_one_out:
         if model is not None or data is not None:
             raise typer.BadParameter("--leave-one-out trains its own models; leave MODEL and DATA out")
-        evaluate_leave_one_out(config, output or Path("runs/leave-one-out"), settings or (), format=format)
+        folder = output or Path("runs/leave-one-out")
+        evaluate_leave_one_out(config, folder, settings or (), system=system, format=format)
         return
     if model is None or data is None:
         raise typer.BadParameter("name MODEL and DATA, or pass --leave-one-out")

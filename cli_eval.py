@@ -52,33 +52,42 @@ def evaluate_leave_one_out(
     output: Path,
     settings: Sequence[str] = (),
     *,
+    system: str = "joint",
     format: ReportFormat | None = None,
 ) -> None:
     """Train once for each article on everything else, predict it, and report on all of them together."""
     config = configured(config_name, settings)
-    require("accelerate", *({config.tracker} - {"none"}), task="isnad eval --leave-one-out")
+    need = {
+        "joint": ["accelerate", *({config.tracker} - {"none"})],
+        "flat": ["accelerate"],
+        "crf": ["pycrfsuite"],
+    }
+    require(*need.get(system, []), task=f"isnad eval --leave-one-out --system {system}")
     schema = load_schema(config.data.schema)
     articles = load_source(ARTICLES, schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
-    resolved = yaml.safe_dump(_plain(asdict(config)), allow_unicode=True, sort_keys=False)
-    _claim(output, resolved)
+    resolved = {"system": system, "config": _plain(asdict(config))}
     quiet()
     from .eval.loo import leave_one_out
     from .eval.scores import development_scores
     from .eval.stored import save_result
-    from .training.systems import JointSystem
+    from .training.systems import make_system
 
     score = development_scores(schema)
+    # An unknown system is found before anything is written.
+    make_system(system, config, schema, output, score=score)
+    _claim(output, yaml.safe_dump(resolved, allow_unicode=True, sort_keys=False))
     outcome = leave_one_out(
         articles,
         train,
         dev,
         schema,
-        lambda id_: JointSystem(config, schema, output / "folds" / id_, score=score),
+        lambda id_: make_system(system, config, schema, output / "folds" / id_, score=score),
         folder=output / "predictions",
         progress=say,
     )
-    typed = ["isnad", "eval", "--leave-one-out", "--config", config_name, "-o", str(output)]
+    typed = ["isnad", "eval", "--leave-one-out", *(["--system", system] if system != "joint" else [])]
+    typed += ["--config", config_name, "-o", str(output)]
     save_result(
         output / "result.json",
         outcome.evaluation,
@@ -87,7 +96,7 @@ def evaluate_leave_one_out(
         documents=articles,
         command=shlex.join([*typed, *(part for s in settings for part in ("--set", s))]),
         seed=config.seed,
-        details={"config": _plain(asdict(config))},
+        details=resolved,
     )
     _report(outcome.evaluation, f"{config.name}, leave-one-article-out", format or ReportFormat.TABLE, None)
     say(f"wrote {output / 'result.json'} and {len(articles)} predictions in {output / 'predictions'}")

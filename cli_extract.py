@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_options import ExtractFormat
-from .cli_output import Counter, Output, print_documents, write_documents
+from .cli_output import Counter, Output, opened, print_documents, write_documents
 from .cli_support import progress, quiet, refuse_existing, say
 from .model.errors import ConfigError, DataError
 from .model.schema import LabelSchema
@@ -125,17 +125,18 @@ def extract_texts(
     for source in sources:
         if source.path is not None:
             source.read()
-    extractor = load_extractor(model, thresholds)
-    stream = extractor.pipe(
-        ((s.id, texts[s.id] if s.path is None else s.read()) for s in sources), batch_size=_BATCH
-    )
-    shown = output.path is not None or not sys.stdout.isatty()
-    documents = progress(stream, total=len(sources), what="extracting", shown=shown)
+    stream = ((s.id, texts[s.id] if s.path is None else s.read()) for s in sources)
     if output.path is None:
-        print_documents(documents, output.format, extractor.schema, len(sources))
+        extractor = load_extractor(model, thresholds)
+        documents = extractor.pipe(stream, batch_size=_BATCH)
+        shown = progress(documents, total=len(sources), what="extracting", shown=not sys.stdout.isatty())
+        print_documents(shown, output.format, extractor.schema, len(sources))
         return
-    counted = Counter(documents)
-    write_documents(counted, output, extractor.schema, len(sources))
+    with opened(output) as place:  # an unwritable one costs no waiting either
+        extractor = load_extractor(model, thresholds)
+        documents = extractor.pipe(stream, batch_size=_BATCH)
+        counted = Counter(progress(documents, total=len(sources), what="extracting"))
+        write_documents(counted, output, place, extractor.schema, len(sources))
     what = targets[0] if len(targets) == 1 else f"{len(targets)} files in {output.path}"
     say(f"wrote {what}: {counted}")
 

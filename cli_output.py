@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,19 +120,27 @@ def print_documents(
         sys.stdout.flush()
 
 
-def write_documents(documents: Iterable[Document], output: Output, schema: LabelSchema, total: int) -> None:
-    """Write documents to a file or folder; all files appear at the end, or none."""
+@contextmanager
+def opened(output: Output) -> Iterator[Path]:
+    """Yield the temporary file or folder that becomes the output when everything has gone well."""
     assert output.path is not None
+    with (whole_file if output.is_file else whole_folder)(output.path) as temporary:
+        yield temporary
+
+
+def write_documents(
+    documents: Iterable[Document], output: Output, place: Path, schema: LabelSchema, total: int
+) -> None:
+    """Write documents to `place`, the temporary file or folder of `opened`."""
     if output.is_file:
-        with whole_file(output.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with place.open("w", encoding="utf-8", newline="") as file:
             file.writelines(_chunks(documents, output.format, schema, total))
         return
-    with whole_folder(output.path) as folder:
-        for name, text in _files(documents, output, schema):
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", newline="") as file:
-                file.write(text)
+    for name, text in _files(documents, output, schema):
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
 
 
 def show(document: Document) -> None:

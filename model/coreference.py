@@ -161,19 +161,25 @@ def cluster(
     probabilities = score(pairs) if pairs else np.zeros(0, dtype=np.float32)
     group = list(range(len(mentions)))
     members: dict[int, list[int]] = {i: [i] for i in group}
-    known = {pair: float(p) for pair, p in zip(pairs, probabilities, strict=True)}
-    for pair in sorted((p for p in pairs if known[p] >= threshold), key=lambda p: (-known[p], p)):
-        a, b = group[pair[0]], group[pair[1]]
-        if a == b or _mean_link(members[a], members[b], known) < threshold:
+    # links[j][i] is the probability that the mention j names the same as the earlier i.
+    links: list[dict[int, float]] = [{} for _ in mentions]
+    for (i, j), p in zip(pairs, probabilities, strict=True):
+        links[j][i] = float(p)
+    likely = [(i, j) for i, j in pairs if links[j][i] >= threshold]
+    for i, j in sorted(likely, key=lambda pair: (-links[pair[1]][pair[0]], pair)):
+        a, b = group[i], group[j]
+        if a == b or _mean_link(members[a], members[b], links) < threshold:
             continue
         keep, gone = min(a, b), max(a, b)
-        for i in members[gone]:
-            group[i] = keep
+        for member in members[gone]:
+            group[member] = keep
         members[keep] = sorted(members[keep] + members.pop(gone))
     return sorted(members.values())
 
 
-def _mean_link(a: list[int], b: list[int], known: dict[tuple[int, int], float]) -> float:
-    """Return the mean probability over compared pairs between two groups (at most 30 x 30 of them)."""
-    links = [known[key] for i in a[-30:] for j in b[-30:] if (key := (min(i, j), max(i, j))) in known]
-    return sum(links) / max(1, len(links))
+def _mean_link(a: list[int], b: list[int], links: list[dict[int, float]]) -> float:
+    """Return the mean probability over compared pairs between two groups (of the last 30 members of each)."""
+    a, b = a[-30:], b[-30:]
+    sides = ((a, frozenset(b)), (b, frozenset(a)))
+    found = [p for here, there in sides for j in here for i, p in links[j].items() if i in there]
+    return sum(found) / max(1, len(found))

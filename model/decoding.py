@@ -1,5 +1,6 @@
 """The one decoder: scores of windows in, a Document out. Needs numpy only."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -233,7 +234,7 @@ def coreference_mentions(
     mentions = []
     for order, n in enumerate(index):
         e = entities[n]
-        paragraph = int(np.searchsorted(starts, e.start, side="right"))
+        paragraph = bisect_right(starts, e.start)
         mentions.append(Mention(e.name, e.label, e.start, e.end, paragraph, order))
     return mentions, index
 

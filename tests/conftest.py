@@ -71,7 +71,8 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
     """Folder of a joint model of random weights that finds (random) entities, relations and clusters.
 
     Fresh heads call everything improbable; here their biases are raised so that the whole path from text to
-    document has something to carry. What it finds means nothing, but is the same in every run.
+    document has something to carry. What it finds means nothing, and is the same within one session only: the
+    tokenizer's trainer breaks ties at random.
     """
     import torch
     from isnad.model.modeling import IsnadModel

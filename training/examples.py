@@ -1,6 +1,7 @@
 """From gold documents to training windows: every gold span finds its words or is listed as unreachable."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -74,8 +75,8 @@ def split_paragraphs(document: Document) -> list[Document]:
 def locate(text: str, window: Window, entity: Entity) -> tuple[int, int, int] | str:
     """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none."""
     starts = [s for s, _ in window.words]
-    first = int(np.searchsorted(starts, entity.start, side="right")) - 1
-    last = int(np.searchsorted(starts, entity.end - 1, side="right")) - 1
+    first = bisect_right(starts, entity.start) - 1
+    last = bisect_right(starts, entity.end - 1) - 1
     if first < 0 or last < first:
         return "outside the window"
     word_start, word_end = window.words[first]

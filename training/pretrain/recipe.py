@@ -44,6 +44,7 @@ class PretrainConfig:
         learning_rate, warmup_steps, weight_decay: of AdamW with a cosine schedule.
         mask_rate: share of words masked.
         save_steps: steps between checkpoints.
+        finetune_dropout: written into the finished encoder: fine-tuning on little text needs more of it.
         seed: of masking, order and initialisation.
     """
 
@@ -56,12 +57,13 @@ class PretrainConfig:
     blocks: int = 0
     block_size: int = 96
     batch_size: int = 48
-    steps: int = 2600
+    steps: int = 1000
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100
     weight_decay: float = 0.01
     mask_rate: float = 0.15
     save_steps: int = 200
+    finetune_dropout: float = 0.3
     seed: int = 1
 
 
@@ -95,6 +97,7 @@ def pretrain(config: PretrainConfig, output: Path) -> Path:
     last = checkpoints.latest(output / "mlm") if (output / "mlm").is_dir() else None
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     temporary = output / "encoder.tmp"
+    model.encoder.config.dropout = model.encoder.config.embedding_dropout = config.finetune_dropout
     model.encoder.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     history = [{k: v for k, v in row.items() if k in ("step", "loss")} for row in trainer.state.log_history]

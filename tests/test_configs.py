@@ -1,0 +1,118 @@
+"""Every YAML file in configs/ is read by what it configures, and a slip in it is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from isnad.model.errors import IsnadError
+from isnad.model.schema import LabelSchema
+from isnad.training.config import FinetuneConfig, load_config
+from isnad.training.data.sources import find_config, load_schema, load_source, load_split
+from isnad.training.pretrain.recipe import PretrainConfig
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+READERS: dict[str, Callable[[Path], Any]] = {
+    "finetune": lambda path: load_config(path, FinetuneConfig),
+    "pretrain": lambda path: load_config(path, PretrainConfig),
+    "schemas": LabelSchema.from_yaml,
+}
+FILES = sorted(CONFIGS.rglob("*.yaml")) + sorted(CONFIGS.rglob("*.yml"))
+
+
+def kind(path: Path) -> str:
+    return path.relative_to(CONFIGS).parts[0]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+def test_every_kind_of_configuration_is_tested():
+    assert {kind(path) for path in FILES} == set(READERS)
+    assert all(path.suffix == ".yaml" for path in FILES), "package data and names look for .yaml only"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_loads(path: Path):
+    READERS[kind(path)](path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_key_with_a_slip_is_refused_and_the_right_one_named(path: Path, tmp_path: Path):
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    places = [("", data)] + [
+        (key, data.get(key)) for key in ("encoder", "data", "augment") if kind(path) == "finetune"
+    ]
+    for where, mapping in places:
+        for key in list(mapping or {}):
+            mapping[key + "x"] = mapping.pop(key)
+            copy = tmp_path / "copy.yaml"
+            copy.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+            with pytest.raises(IsnadError) as caught:
+                READERS[kind(path)](copy)
+            message = str(caught.value)
+            assert repr(key + "x") in message and f"did you mean {key!r}" in message, (where, message)
+            assert "copy.yaml" in message
+            mapping[key] = mapping.pop(key + "x")
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if kind(p) == "finetune"], ids=name)
+def test_data_of_finetuning_exists_and_is_disjoint(path: Path):
+    config = load_config(path, FinetuneConfig)
+    schema = load_schema(config.data.schema)
+    train, dev = load_split(config.data.train, config.data.dev, schema)
+    assert len(train) > len(dev) > 0
+    assert {e.label for d in train for e in d.entities} <= set(schema.entity_labels)
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if kind(p) == "pretrain"], ids=name)
+def test_pretraining_sizes_are_those_of_the_encoder(path: Path):
+    from isnad.model.encoder import IsnadEncoderConfig
+
+    config = load_config(path, PretrainConfig)
+    encoder = IsnadEncoderConfig(vocab_size=config.vocab_size, **config.encoder)
+    for key, value in config.encoder.items():
+        assert key in IsnadEncoderConfig.__annotations__ and getattr(encoder, key) == value
+
+
+def test_seeds_names_every_key():
+    """The recipe to copy shows all there is, so that nobody has to read the source to find a key."""
+    from dataclasses import fields
+
+    from isnad.training.config import AugmentConfig, DataConfig
+
+    data = yaml.safe_load((CONFIGS / "finetune/seeds.yaml").read_text(encoding="utf-8"))
+    assert set(data) == {f.name for f in fields(FinetuneConfig)}
+    assert set(data["data"]) == {f.name for f in fields(DataConfig)}
+    assert set(data["augment"]) == {f.name for f in fields(AugmentConfig)}
+
+
+def test_find_config_by_path_and_by_name(tmp_path: Path):
+    own = tmp_path / "own.yaml"
+    own.write_text("epochs: 1\n", encoding="utf-8")
+    assert find_config(own, "finetune") == own
+    assert find_config("seeds", "finetune") == CONFIGS / "finetune/seeds.yaml"
+    assert find_config("wojood", "schemas") == CONFIGS / "schemas/wojood.yaml"
+    with pytest.raises(IsnadError, match=r"no file 'configs/finetune/seds\.yaml'.*did you mean 'seeds'"):
+        find_config("configs/finetune/seds.yaml", "finetune")
+
+
+def test_sources_by_name(schema: LabelSchema):
+    articles = load_source("seeds:articles", schema)
+    assert len(articles) == 5
+    train, dev, whole = (load_source(f"seeds:authored/{part}", schema) for part in ("train", "dev", "all"))
+    assert len(train) + len(dev) == len(whole) and len(dev) > 0
+    for wrong, hint in (
+        ("seeds:article", "did you mean 'seeds:articles'"),
+        ("seeds:authored", "seeds:authored/train"),
+        ("nowhere/at/all", "no such file or folder"),
+    ):
+        with pytest.raises(IsnadError, match=hint):
+            load_source(wrong, schema)
+
+
+def test_development_documents_may_not_be_learned(schema: LabelSchema):
+    with pytest.raises(IsnadError, match=r"is among the training documents too.*share no text"):
+        load_split(["seeds:articles", "seeds:authored/train"], ["seeds:articles"], schema)
