@@ -10,7 +10,7 @@ import yaml
 
 from .cli_extract import load_extractor
 from .cli_options import ReportFormat, SpanConvention
-from .cli_support import console, progress, quiet, refuse_existing, require, say, whole_file
+from .cli_support import console, progress, quiet, refuse_existing, remarks_only, require, say, whole_file
 from .cli_train import configured
 from .model.errors import ConfigError
 from .training.data.sources import load_schema, load_source, load_split
@@ -77,15 +77,16 @@ def evaluate_leave_one_out(
     # An unknown system is found before anything is written.
     make_system(system, config, schema, output, score=score)
     _claim(output, yaml.safe_dump(resolved, allow_unicode=True, sort_keys=False))
-    outcome = leave_one_out(
-        articles,
-        train,
-        dev,
-        schema,
-        lambda id_: make_system(system, config, schema, output / "folds" / id_, score=score),
-        folder=output / "predictions",
-        progress=say,
-    )
+    with remarks_only():
+        outcome = leave_one_out(
+            articles,
+            train,
+            dev,
+            schema,
+            lambda id_: make_system(system, config, schema, output / "folds" / id_, score=score),
+            folder=output / "predictions",
+            progress=say,
+        )
     typed = ["isnad", "eval", "--leave-one-out", *(["--system", system] if system != "joint" else [])]
     typed += ["--config", config_name, "-o", str(output)]
     save_result(

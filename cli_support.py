@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -128,6 +128,13 @@ def quiet() -> None:
     ours = logging.getLogger(__package__)
     if not any(isinstance(handler, _Remarks) for handler in ours.handlers):
         ours.addHandler(_Remarks(logging.WARNING))
+
+
+@contextmanager
+def remarks_only() -> Iterator[None]:
+    """Send what libraries print meanwhile to standard error: standard output is for results."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def require(*packages: str, task: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .cli_support import console, quiet, require, say
+from .cli_support import console, quiet, remarks_only, require, say
 from .model.document import Document
 from .model.errors import ConfigError
 from .training.config import FinetuneConfig, build, load_config
@@ -64,7 +64,8 @@ def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume
         return measure(gold, predicted)
 
     say(f"training {config.name!r} on {len(train)} documents, {len(dev)} for development")
-    result = finetune(config, schema, train, dev, output, score=score, resume=resume)
+    with remarks_only():
+        result = finetune(config, schema, train, dev, output, score=score, resume=resume)
     # The last thing that `finetune` measures is the finished model.
     title = f"{config.name} on the development documents"
     console().print(to_rich(evaluate(dev, latest, schema), title))

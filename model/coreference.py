@@ -18,7 +18,7 @@ from .folding import fold
 
 FEATURES = (
     "same",  # equal after folding
-    "same_joined",  # equal after dropping blanks and articles: نصر الله = نصرالله
+    "same_joined",  # equal after dropping blanks, with or without articles: نصر الله = نصرالله
     "suffix",  # one is the last words of the other: قاآني of إسماعيل قاآني
     "prefix",  # one is the first words of the other: الحشد of الحشد الشعبي
     "inside",  # all words of the shorter occur in the longer
@@ -62,11 +62,11 @@ class Mention:
 
 @lru_cache(maxsize=65_536)
 def name_words(name: str) -> tuple[str, ...]:
-    """Return the words of a name, folded, without article and taa marbuta, and with عبد and أبو joined on."""
+    """Return the words of a name, folded, without article and taa marbuta, أبي and أبا as أبو."""
     parts: list[str] = []
     for word in fold(name).split():
         word = word.strip("\"'«»“”().،:؛-")
-        if word.startswith(_ARTICLES) and len(word) > 3:
+        if word.startswith(_ARTICLES) and len(word) > 3 and word != "الله":
             word = word[2:]
         word = word.replace("ة", "ه").replace("ؤ", "و").replace("ئ", "ي")
         if word in ("ابي", "ابا"):
@@ -74,6 +74,12 @@ def name_words(name: str) -> tuple[str, ...]:
         if word:
             parts.append(word)
     return tuple(parts)
+
+
+@lru_cache(maxsize=65_536)
+def joined_name(name: str) -> str:
+    """Return the folded letters of a name, articles included: one string for عبد الكريم and عبدالكريم."""
+    return "".join(c for c in fold(name) if c.isalnum())
 
 
 @lru_cache(maxsize=65_536)
@@ -86,7 +92,7 @@ def _pair_strings(first: str, second: str) -> tuple[float, ...]:
     many = len(a) > 1 and len(b) > 1
     return (
         float(a == b),
-        float(joined_a == joined_b),
+        float(joined_a == joined_b or joined_name(first) == joined_name(second)),
         float(0 < len(short) < len(long) and long[-len(short) :] == short),
         float(0 < len(short) < len(long) and long[: len(short)] == short),
         float(bool(short) and set(short) <= set(long)),
@@ -127,6 +133,7 @@ def candidate_pairs(mentions: Sequence[Mention]) -> list[tuple[int, int]]:
         keys = {(mention.label, p) for p in parts} | {
             (mention.label, "=" + joined),
             (mention.label, "^" + joined[:4]),
+            (mention.label, "=" + joined_name(mention.name)),
         }
         keys.add((mention.label, f"¶{mention.paragraph}"))
         nearest: dict[str, int] = {}

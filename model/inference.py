@@ -134,7 +134,7 @@ def _load(folder: Path) -> "tuple[IsnadModel, Any]":
     from .modeling import IsnadModel
 
     try:
-        model, report = IsnadModel.from_pretrained(
+        loaded: Any = IsnadModel.from_pretrained(
             folder,
             dtype=torch.float32,
             local_files_only=True,
@@ -142,6 +142,7 @@ def _load(folder: Path) -> "tuple[IsnadModel, Any]":
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported below, by name
         )
+        model, report = loaded
         # Said outright: left unset, code named in a tokenizer's files would be asked about on the terminal.
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except IsnadError:

@@ -70,8 +70,7 @@ class IsnadModel(PreTrainedModel):
         self.mention_head = MentionHead(config, len(schema.entities))
         self.relation_head = RelationHead(config, max(1, len(schema.relations)))
         self.coreference_head = CoreferenceHead(config, len(FEATURES))
-        signature = torch.tensor(schema.signature_mask() or [[[False]]], dtype=torch.bool)
-        self.register_buffer("signature", signature, persistent=False)
+        self.register_buffer("signature", _signature(schema), persistent=False)
         self.signature: Tensor
         self.post_init()
 
@@ -116,6 +115,9 @@ class IsnadModel(PreTrainedModel):
             nn.init.constant_(module.width.weight, -4.0)
             nn.init.zeros_(module.parts.weight)
             nn.init.zeros_(module.parts.bias)
+        elif isinstance(module, IsnadModel):
+            # from_pretrained builds the model without storage: what is not saved has to be filled in here.
+            module.signature.copy_(_signature(module.schema))
         elif isinstance(module, RelationHead):
             nn.init.constant_(module.output.bias, -4.0)
         elif isinstance(module, nn.Embedding):
@@ -234,6 +236,11 @@ class IsnadModel(PreTrainedModel):
         )
         types[index] = torch.where(shown.to(types.device), gold["types"].to(types.dtype), types[index])
         return spans, types, index
+
+
+def _signature(schema: LabelSchema) -> Tensor:
+    """Return [relations, head types, tail types], True where the schema admits the pair."""
+    return torch.tensor(schema.signature_mask() or [[[False]]], dtype=torch.bool)
 
 
 def same_window_pairs(spans: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """From a text to the windows that the encoder reads: words, pieces, letters, with nothing left out."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,15 +56,12 @@ def letter_id(char: str) -> int:
 def word_letters(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     """Return [words, 8] letter ids of the words of `text`."""
     ids = np.zeros((len(spans), LETTER_SLOTS), dtype=np.int64)
-    cache: dict[str, NDArray[np.int64]] = {}
     for row, (start, end) in enumerate(spans):
-        word = text[start:end]
-        if word not in cache:
-            cache[word] = _letter_row(word)
-        ids[row] = cache[word]
+        ids[row] = _letter_row(text[start:end])
     return ids
 
 
+@lru_cache(maxsize=32_768)
 def _letter_row(word: str) -> NDArray[np.int64]:
     row = np.zeros(LETTER_SLOTS, dtype=np.int64)
     plain = leading_letters(word, 0, len(word), len(word))
@@ -138,7 +137,7 @@ class WindowMaker:
                 yield 0, len(spans), (0, len(spans))
             return
         cuts = self._cuts(np.asarray(sentence_starts(text, spans)), ends)
-        for lo, hi in zip(cuts, cuts[1:], strict=False):
+        for lo, hi in itertools.pairwise(cuts):
             before = int(np.searchsorted(ends, ends[lo - 1] - self._overlap, side="right")) + 1 if lo else 0
             after = int(np.searchsorted(ends, ends[hi - 1] + self._overlap, side="right"))
             first, last = min(before, lo), max(after, hi)

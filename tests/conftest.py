@@ -1,9 +1,11 @@
 """Fixtures that several test files share: the schema, real articles, and a tiny model that takes no training."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 # Before transformers is imported: no test may reach for the hub, nor colour what it captures.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -97,10 +99,35 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
             first.normal_(std=1.0), last.normal_(std=1.0), inside.zero_()
             model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -11.5, -40.0
             model.relation_head.output.weight.normal_(std=2.0)
-            model.relation_head.output.bias.fill_(-2.0)
+            model.relation_head.output.bias.fill_(-1.0)
             model.coreference_head.load_state_dict(
                 {k: v * 4 for k, v in model.coreference_head.state_dict().items()}
             )
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder, local_files_only=True)
     config = FinetuneConfig(name="tiny")
     return save_model(model, tokenizer, config, tiny_encoder.parent / "tiny", {"dev": {"span_f1": 0.0}})
+
+
+@pytest.fixture(scope="session")
+def isnad() -> Callable[..., Result]:
+    """Runs the command line in this process: `isnad("extract", path, stdin=b"…")`."""
+    from isnad.cli import app
+
+    def run(*arguments: object, stdin: bytes | str = b"") -> Result:
+        return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin, prog_name="isnad")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., None]:
+    """Checks that a run of `isnad` ended in one sentence that says all parts: exit code 2, no traceback."""
+
+    def check(result: Result, *parts: str) -> None:
+        assert result.exit_code == 2, (result.output, result.exception)
+        assert result.stdout == ""
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+        for part in parts:
+            assert part in result.stderr, result.stderr
+
+    return check

@@ -1,0 +1,51 @@
+# make demo   install into .venv, extract the five articles, write out/articles.html
+# make test   the whole test suite
+# make lint   ruff and mypy
+# make clean  remove .venv, caches and out/
+#
+# Needs make and Python 3.11 or newer. PYTHON=python3.12 chooses another one; pip reads its usual settings
+# (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL and so on), for instance an index with the smaller CPU build of torch.
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell \
+  $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DECLARED := pyproject.toml constraints.txt
+
+.PHONY: demo test lint types clean
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	$(BIN)/isnad extract seeds/articles --format table
+	$(BIN)/isnad extract seeds/articles -o out/articles.html --overwrite
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+# mypy names modules after folders, and the folder of this checkout can have any name: it is shown as `isnad`.
+types: .venv/installed-dev
+	@mkdir -p .venv/lint && ln -sfn ../.. .venv/lint/isnad
+	cd .venv/lint && ../bin/python -m mypy --config-file isnad/pyproject.toml --cache-dir ../../.mypy_cache \
+	  -p isnad.model -p isnad.training -p isnad.eval -m isnad.cli
+
+# A stamp is written when pip has succeeded, and is out of date when what is declared has changed.
+.venv/installed: $(DECLARED) | .venv/bin/python
+	@echo "installing isnad into .venv; the first time this takes some minutes"
+	@$(PIP) -e .
+	@touch $@
+
+.venv/installed-dev: $(DECLARED) | .venv/bin/python
+	@echo "installing isnad and its development tools into .venv; the first time this takes some minutes"
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/installed
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; write: make PYTHON=/path/to/python" >&2; exit 2; }
+	@$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv out build isnad.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
