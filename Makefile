@@ -12,6 +12,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DECLARED := pyproject.toml constraints.txt
 
+# Caches go to HOME; where that is missing or read-only, a folder of .venv will do.
+ifeq ($(shell test -d "$(HOME)" && test -w "$(HOME)" && echo usable),)
+export HOME := $(shell mkdir -p .venv/home && echo "$(CURDIR)/.venv/home")
+endif
+
 .PHONY: demo test lint types clean
 .DELETE_ON_ERROR:
 

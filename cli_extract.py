@@ -34,6 +34,11 @@ class TextSource:
     id: str
     path: Path | None
 
+    @property
+    def flows(self) -> bool:
+        """Whether the text can be read only once: standard input, a named pipe, `<(command)` of the shell."""
+        return self.path is None or not self.path.is_file()
+
     def read(self) -> str:
         """Return the text, exactly as in the file: line ends and a byte order mark (U+FEFF) are kept.
 
@@ -121,11 +126,11 @@ def extract_texts(
     if sys.stdin is None and STDIN in names:
         raise DataError("standard input is closed", accepted="text on standard input, or files")
     # Every text is read once before the model is loaded, so that a faulty one costs no waiting.
-    texts = {s.id: s.read() for s in sources if s.path is None}
+    texts = {s.id: s.read() for s in sources if s.flows}
     for source in sources:
-        if source.path is not None:
+        if source.id not in texts:
             source.read()
-    stream = ((s.id, texts[s.id] if s.path is None else s.read()) for s in sources)
+    stream = ((s.id, texts[s.id] if s.id in texts else s.read()) for s in sources)
     if output.path is None:
         extractor = load_extractor(model, thresholds)
         documents = extractor.pipe(stream, batch_size=_BATCH)

@@ -133,10 +133,16 @@ class Document:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Document":
         """Rebuild a document from `to_dict`; another format version or a missing key raises DataError."""
+        if not isinstance(data, Mapping):
+            raise DataError(
+                f"not a document: found {type(data).__name__}", accepted="the layout of Document.to_dict()"
+            )
         version = data.get("format_version", FORMAT_VERSION)
         if version != FORMAT_VERSION:
             raise DataError(f"format_version {version!r}", accepted=str(FORMAT_VERSION))
         try:
+            if not isinstance(data["text"], str):
+                raise TypeError(f"'text' holds {type(data['text']).__name__}")
             return cls(
                 text=data["text"],
                 entities=tuple(Entity(**e) for e in data["entities"]),

@@ -204,6 +204,7 @@ def _decisions(
         relation_thresholds=relation,
         calibration=config.calibration,
         coreference_threshold=config.coreference_threshold,
+        same_start=config.same_start,
     )
 
 

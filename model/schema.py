@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -11,6 +12,8 @@ from typing import Any
 import yaml
 
 from .errors import SchemaError, nearest
+
+_NAME = re.compile(r"[^\s\[\]|#;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,17 @@ class LabelSchema:
     def __post_init__(self) -> None:
         self._refuse_duplicates("entity type", self.entity_labels)
         self._refuse_duplicates("relation type", self.relation_labels)
+        for label in (*self.entity_labels, *self.relation_labels):
+            # A blank or one of the inline format's own signs would make annotation files unreadable.
+            if not _NAME.fullmatch(label):
+                raise SchemaError(
+                    f"{self._where}the name {label!r}; accepted: no blanks and none of [ ] | # ;"
+                )
+        for label in self.relation_labels:
+            if label in self.entity_labels:
+                raise SchemaError(
+                    f"{self._where}{label!r} names an entity type and a relation; accepted: one of them"
+                )
         if not self.entities:
             raise SchemaError(f"{self._where}no entity types; accepted: at least one under 'entities'")
         for relation in self.relations:
@@ -178,6 +192,8 @@ class LabelSchema:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise SchemaError(f"cannot read the schema file {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SchemaError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
         try:
             data = yaml.safe_load(text)
         except yaml.YAMLError as error:

@@ -3,9 +3,9 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,17 +99,23 @@ class TestProgram:
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("error: standard input is closed")
 
-    def test_interrupt(self, tiny_model: Path):
-        import signal
-
-        command = [sys.executable, "-m", "isnad.cli", "extract", "-m", str(tiny_model), "-"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as run:
-            time.sleep(2)  # it waits for its standard input
-            run.send_signal(signal.SIGINT)
-            _, error = run.communicate(timeout=60)
+    def test_interrupt(self, tmp_path: Path):
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        command = [sys.executable, "-m", "isnad.cli", "extract", str(pipe)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            with pipe.open("wb"):  # opens when the command reads
+                run.send_signal(signal.SIGINT)
+                run.wait(timeout=60)
+            _, error = run.communicate()
         assert run.returncode == 130 and error == b"error: interrupted\n"
+
+    def test_named_pipe_is_read_once(self, tiny_model: Path):
+        """`isnad extract <(zcat article.txt.gz)`: what the shell passes can be read only once."""
+        command = f"{sys.executable} -m isnad.cli extract -m {tiny_model} -f jsonl <(cat {ARTICLES[1]}) {ARTICLES[2]}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+        texts = [json.loads(line)["text"] for line in done.stdout.splitlines()]
+        assert texts == [p.read_bytes().decode() for p in ARTICLES[1:3]]
 
     def test_missing_package_names_the_extra(self, tmp_path: Path):
         """As in an installation without the extra: the package cannot be found."""

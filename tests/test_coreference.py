@@ -37,9 +37,7 @@ def _one_thread() -> Iterator[None]:
 def mentions(*names: str, label: str = "PERS", paragraphs: list[int] | None = None) -> list[Mention]:
     """Mentions far from each other, each in a paragraph of its own."""
     places = paragraphs or list(range(len(names)))
-    return [
-        Mention(name, label, 100 * i, 100 * i + len(name), places[i], i) for i, name in enumerate(names)
-    ]
+    return [Mention(name, label, 100 * i, 100 * i + len(name), places[i], i) for i, name in enumerate(names)]
 
 
 def features(first: str, second: str, label: str = "PERS") -> dict[str, float]:
@@ -51,7 +49,12 @@ def features(first: str, second: str, label: str = "PERS") -> dict[str, float]:
     [
         ("إسماعيل قاآني", "قاآني", "suffix inside second_shorter", "same prefix same_joined both_multiword"),
         ("قاآني", "إسماعيل قاآني", "suffix inside", "second_shorter same"),
-        ("اسماعيل قاآنى", "إسماعيل قاآني", "same same_joined both_multiword", "first_differs last_differs suffix"),
+        (
+            "اسماعيل قاآنى",
+            "إسماعيل قاآني",
+            "same same_joined both_multiword",
+            "first_differs last_differs suffix",
+        ),
         ("حسن نصر الله", "نصر الله", "suffix inside both_multiword first_differs", "last_differs same"),
         ("نصرالله", "نصر الله", "same_joined", "same suffix prefix"),
         ("حسن نصرالله", "حسن نصر الله", "same_joined", "same first_differs"),
@@ -61,7 +64,12 @@ def features(first: str, second: str, label: str = "PERS") -> dict[str, float]:
         ("أبو مهدي المهندس", "أبي مهدي المهندس", "same", ""),
         ("فيلـق القُـدس", "فيلق القدس", "same", ""),
         ("وزارة الصحه", "وزارة الصحة", "same", ""),
-        ("محمد علي", "محمد حسن", "both_multiword last_differs", "same same_joined suffix prefix inside first_differs"),
+        (
+            "محمد علي",
+            "محمد حسن",
+            "both_multiword last_differs",
+            "same same_joined suffix prefix inside first_differs",
+        ),
         ("علي الحسن", "حسن علي", "both_multiword first_differs last_differs inside", "same same_joined"),
         ("محمد", "أحمد", "", "same same_joined suffix prefix inside"),
         ("حزب الله", "حزب العمال", "both_multiword last_differs", "same same_joined suffix prefix inside"),
@@ -138,7 +146,10 @@ def test_groups_are_transitive_and_kept_apart() -> None:
     assert cluster([], by_features([]), threshold=0.5) == []
 
 
-@given(st.lists(st.sampled_from(["محمد علي", "علي", "محمد", "نصر الله", "نصرالله", "بغداد"]), max_size=60), st.data())
+@given(
+    st.lists(st.sampled_from(["محمد علي", "علي", "محمد", "نصر الله", "نصرالله", "بغداد"]), max_size=60),
+    st.data(),
+)
 @settings(max_examples=60, deadline=None)
 def test_groups_are_a_partition(names: list[str], data: st.DataObject) -> None:
     items = mentions(*names)
@@ -159,7 +170,9 @@ def test_the_head_learns_names(tiny_model: Path, schema: LabelSchema, root: Path
     tokenizer = AutoTokenizer.from_pretrained(tiny_model, local_files_only=True)
     maker = WindowMaker(tokenizer, max_pieces=96, overlap_pieces=16)
     pairs = mention_pairs(model, maker, schema, gold, tokenizer.pad_token_id)
-    assert pairs is not None and len(pairs.features) == len(pairs.same) == len(pairs.first) == len(pairs.second)
+    assert pairs is not None and len(pairs.features) == len(pairs.same) == len(pairs.first) == len(
+        pairs.second
+    )
     before = {k: v.clone() for k, v in model.state_dict().items()}
     loss = fit_coreference(model, pairs, steps=150)
     changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}

@@ -1,9 +1,6 @@
 """Training runs: they learn, survive a break without a trace, and leave whole folders without pickle."""
 
 import json
-import os
-import socket
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +16,17 @@ from isnad.model.schema import LabelSchema
 from isnad.training import checkpoints
 from isnad.training.config import AugmentConfig, EncoderConfig, FinetuneConfig
 from isnad.training.finetune import Result, finetune
-from isnad.training.trainer import EpochSampler, IsnadTrainer
+from isnad.training.trainer import EpochSampler
 from safetensors.torch import load_file
 
-SIZES = {"word_size": 16, "letter_size": 4, "span_size": 12, "pair_size": 16, "mention_size": 8, "attention_heads": 2}
+SIZES = {
+    "word_size": 16,
+    "letter_size": 4,
+    "span_size": 12,
+    "pair_size": 16,
+    "mention_size": 8,
+    "attention_heads": 2,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,9 +62,7 @@ def train(articles: list[Document]) -> list[Document]:
 
 @pytest.fixture(scope="module")
 def dev(articles: list[Document]) -> list[Document]:
-    return [replace(a, text=a.text[:0], entities=(), relations=(), clusters=()) for a in articles[2:3]] and [
-        short(articles[2])
-    ]
+    return [short(articles[2])]
 
 
 def short(document: Document, limit: int = 600) -> Document:
@@ -75,7 +77,9 @@ def short(document: Document, limit: int = 600) -> Document:
 class Rising:
     """Development scores that rise with every evaluation; at the chosen one something happens."""
 
-    def __init__(self, at: int = 0, happens: Callable[[], None] | None = None, scores: Sequence[float] = ()) -> None:
+    def __init__(
+        self, at: int = 0, happens: Callable[[], None] | None = None, scores: Sequence[float] = ()
+    ) -> None:
         self.calls, self._at, self._happens, self._scores = 0, at, happens, scores
 
     def __call__(self, gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
@@ -131,7 +135,10 @@ def test_a_run_leaves_a_whole_model(straight: Path, config: FinetuneConfig, sche
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["schema"] == schema.hash and metrics["train_documents"] == 2 and metrics["epochs"] == 3
     resolved = yaml.safe_load((model / "training.yaml").read_text(encoding="utf-8"))
-    assert resolved["name"] == "tiny-run" and resolved["augment"] == {"replace_mentions": 0.3, "proclitics": 0.3}
+    assert resolved["name"] == "tiny-run" and resolved["augment"] == {
+        "replace_mentions": 0.3,
+        "proclitics": 0.3,
+    }
     extractor = Extractor.from_pretrained(model)
     assert extractor.name == "tiny-run" and extractor.schema == schema
 
@@ -144,7 +151,9 @@ def test_no_file_of_a_run_is_a_pickle(straight: Path) -> None:
         assert path.read_bytes()[:2] not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"), path
 
 
-def test_two_runs_are_the_same_run_and_another_seed_is_another(straight: Path, run: Run, tmp_path: Path) -> None:
+def test_two_runs_are_the_same_run_and_another_seed_is_another(
+    straight: Path, run: Run, tmp_path: Path
+) -> None:
     again = run(tmp_path / "again").folder
     assert same(weights(straight / "model"), weights(again))
     assert not same(weights(straight / "model"), weights(run(tmp_path / "other", seed=2).folder))
@@ -215,7 +224,13 @@ def test_a_save_that_fails_leaves_the_checkpoint_before(
 
 
 def test_training_lowers_the_loss(run: Run, tmp_path: Path) -> None:
-    run(tmp_path / "run", epochs=8, augment=AugmentConfig(), encoder_learning_rate=1e-2, head_learning_rate=1e-2)
+    run(
+        tmp_path / "run",
+        epochs=8,
+        augment=AugmentConfig(),
+        encoder_learning_rate=1e-2,
+        head_learning_rate=1e-2,
+    )
     last = checkpoints.latest(tmp_path / "run")
     assert last is not None
     history = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
@@ -224,7 +239,9 @@ def test_training_lowers_the_loss(run: Run, tmp_path: Path) -> None:
     assert {"loss_span", "loss_proclitic", "loss_relation"} <= next(r for r in history if "loss" in r).keys()
 
 
-def test_a_run_goes_on_from_a_finished_model(straight: Path, run: Run, tmp_path: Path, schema: LabelSchema) -> None:
+def test_a_run_goes_on_from_a_finished_model(
+    straight: Path, run: Run, tmp_path: Path, schema: LabelSchema
+) -> None:
     result = run(tmp_path / "run", encoder=EncoderConfig(path=str(straight / "model")), model={}, epochs=1)
     extractor = Extractor.from_pretrained(result.folder)
     assert extractor.config.word_size == 16 and extractor.schema == schema
@@ -233,7 +250,9 @@ def test_a_run_goes_on_from_a_finished_model(straight: Path, run: Run, tmp_path:
 def test_calibration_is_stored(run: Run, tmp_path: Path, schema: LabelSchema) -> None:
     config = Extractor.from_pretrained(run(tmp_path / "run", epochs=1, calibrate=True).folder).config
     assert set(config.entity_thresholds) == set(config.calibration["entity"]) == set(schema.entity_labels)
-    assert set(config.relation_thresholds) == set(config.calibration["relation"]) == set(schema.relation_labels)
+    assert (
+        set(config.relation_thresholds) == set(config.calibration["relation"]) == set(schema.relation_labels)
+    )
     assert all(0 < t < 1 for t in config.entity_thresholds.values())
 
 
@@ -241,11 +260,13 @@ def test_what_cannot_be_trained_is_said(
     run: Run, tmp_path: Path, config: FinetuneConfig, schema: LabelSchema, dev: list[Document]
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot write to .*file/run: Not a directory; choose another folder with -o"):
+    with pytest.raises(
+        ConfigError, match=r"cannot write to .*file/run: Not a directory; choose another folder with -o"
+    ):
         run(tmp_path / "file/run")
     with pytest.raises(ConfigError, match="found 0 training and 1 development documents"):
         finetune(config, schema, [], dev, tmp_path / "run", score=Rising())
-    with pytest.raises(ModelError, match="is no local folder with a config.json; accepted"):
+    with pytest.raises(ModelError, match=r"is no local folder with a config.json; accepted"):
         run(tmp_path / "run", encoder=EncoderConfig(path=str(tmp_path / "nothing")))
 
 
@@ -254,30 +275,10 @@ def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path, monkeypatch: 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(ConfigError, match=r"cannot write to .*: Permission denied; choose another folder with -o"):
+    with pytest.raises(
+        ConfigError, match=r"cannot write to .*: Permission denied; choose another folder with -o"
+    ):
         run(tmp_path / "run")
-
-
-def test_trackio_writes_a_local_file_and_nothing_else(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("trackio")
-    real = socket.socket.connect
-
-    def local(self: socket.socket, address: Any) -> None:
-        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
-        assert str(host) in ("127.0.0.1", "localhost", "::1"), f"the tracker reached for {host}"
-        real(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", local)
-    monkeypatch.delenv("TRACKIO_DIR", raising=False)
-    run(tmp_path / "run", tracker="trackio", epochs=1)
-    monkeypatch.delenv("TRACKIO_DIR", raising=False)
-    databases = [p for p in (tmp_path / "run/trackio").rglob("*.db")]
-    assert databases, list(os.walk(tmp_path / "run/trackio"))
-    with sqlite3.connect(databases[0]) as connection:
-        tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-        assert "metrics" in tables and connection.execute("select count(*) from metrics").fetchone()[0] > 0
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
@@ -288,4 +289,3 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
 
     assert order(1, 2) == order(1, 2) and sorted(order(1, 2)) == list(range(50))
     assert order(1, 2) != order(1, 3) != order(2, 3)
-    assert issubclass(IsnadTrainer, object)

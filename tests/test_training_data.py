@@ -76,7 +76,11 @@ def test_gold_out_of_reach_is_listed_with_the_reason(maker: WindowMaker, schema:
             make_entity(text, 30, 38, "NORP", id="T6"),
             make_entity(text, 31, 38, "GPE", id="T7"),  # the same word after one letter more
         ),
-        (Relation("T4", "located_in", "T4"), Relation("T4", "part_of", "T3"), Relation("T6", "supports", "T4")),
+        (
+            Relation("T4", "located_in", "T4"),
+            Relation("T4", "part_of", "T3"),
+            Relation("T6", "supports", "T4"),
+        ),
         id="d",
     )
     found = Unreachable()
@@ -98,7 +102,11 @@ def test_all_gold_of_the_corpus_can_be_reached(
     wide = WindowMaker(tokenizer, max_pieces=512, overlap_pieces=64)
     found = Unreachable()
     for article in articles:
-        spans = {tuple(s) for e in build_examples(article, wide, schema, unreachable=found) for s in e.spans.tolist()}
+        spans = {
+            tuple(s)
+            for e in build_examples(article, wide, schema, unreachable=found)
+            for s in e.spans.tolist()
+        }
         assert spans
     assert not found.entities and not found.relations
 
@@ -133,7 +141,9 @@ def facts(document: Document) -> list[tuple[str, str]]:
 @settings(max_examples=80, deadline=None)
 def test_rewriting_moves_every_offset(data: st.DataObject) -> None:
     text = "زار قائد فيلق القدس بغداد والتقى بالكاظمي ثم لبنان"
-    document = gold(text, ("قائد فيلق القدس", "OCC"), ("فيلق القدس", "ORG"), ("بغداد", "GPE"), ("الكاظمي", "PERS"))
+    document = gold(
+        text, ("قائد فيلق القدس", "OCC"), ("فيلق القدس", "ORG"), ("بغداد", "GPE"), ("الكاظمي", "PERS")
+    )
     edits = []
     for e in document.entities[2:]:
         if data.draw(st.booleans()):
@@ -173,7 +183,9 @@ def test_proclitics_come_and_go() -> None:
     assert every(gold("التقى بالكاظمي", ("الكاظمي", "PERS")), proclitics=1.0) == {"التقى الكاظمي|الكاظمي"}
     assert every(gold("رسالة للبنان", ("لبنان", "GPE")), proclitics=1.0) == {"رسالة لبنان|لبنان"}
     # Its alef is gone with the lam: without it the name would be misspelt.
-    assert every(gold("رسالة للعراق", ("لعراق", "GPE")), proclitics=1.0, replace=1.0) == {"رسالة للعراق|لعراق"}
+    assert every(gold("رسالة للعراق", ("لعراق", "GPE")), proclitics=1.0, replace=1.0) == {
+        "رسالة للعراق|لعراق"
+    }
     assert every(gold("في NATO", ("NATO", "ORG")), proclitics=1.0) == {"في NATO|NATO"}
     # What stands before the span is no proclitic.
     assert every(gold("في البصرة", ("بصرة", "GPE")), proclitics=1.0) == {"في البصرة|بصرة"}
@@ -191,9 +203,7 @@ def test_names_with_an_article_never_follow_a_lam() -> None:
 
 def test_one_name_stays_one_name_and_nested_spans_stay() -> None:
     text = "زار بغداد ثم غادر بغداد إلى سفارة العراق"
-    document = gold(
-        text, ("بغداد", "GPE"), ("بغداد", "GPE"), ("سفارة العراق", "FAC"), ("العراق", "GPE")
-    )
+    document = gold(text, ("بغداد", "GPE"), ("بغداد", "GPE"), ("سفارة العراق", "FAC"), ("العراق", "GPE"))
     made = every(document, replace=1.0, names="دمشق عمان بيروت")
     cities = [m.split("|")[1:3] for m in made]
     assert len(made) == 3 and all(a == b for a, b in cities)
@@ -260,7 +270,10 @@ def test_batches_have_the_shapes_that_the_model_takes(
     assert (batch["input_ids"][batch["attention_mask"] == 0] == 7).all()
     goal = batch["gold"]
     assert goal["spans"].shape == (len(goal["types"]), 3) and goal["types"].shape[1] == len(schema.entities)
-    assert goal["proclitics"].shape == (windows, words_) and goal["annotated"].shape == (windows, len(schema.entities))
+    assert goal["proclitics"].shape == (windows, words_) and goal["annotated"].shape == (
+        windows,
+        len(schema.entities),
+    )
     # Heads and tails of a relation are spans of one window, and are those of the example.
     window_of = goal["spans"][:, 0]
     assert (window_of[goal["relations"][:, 0]] == window_of[goal["relations"][:, 2]]).all()

@@ -87,11 +87,7 @@ class Augmenter:
                 continue
             name = entity.text
             before = readable(document.text[entity.word_start : entity.start])
-            if (
-                entity.label in self._names
-                and entity.name == entity.text
-                and random.random() < self._replace
-            ):
+            if entity.label in self._names and entity.name == entity.text and random.random() < self._replace:
                 # One name stays one name throughout the paragraph.
                 key = (entity.label, entity.text)
                 new = chosen.setdefault(key, str(random.choice(self._names[entity.label])))

@@ -53,7 +53,9 @@ def write_card(model: IsnadModel, folder: Path) -> None:
     metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     run: dict[str, Any] = yaml.safe_load((folder / "training.yaml").read_text(encoding="utf-8"))
     schema = model.schema
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {100 * value:.1f} |" for name, value in metrics["dev"].items())
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {100 * value:.1f} |" for name, value in metrics["dev"].items()
+    )
     text = _TEXT.format(
         name=model.config.model_name,
         entities=len(schema.entities),

@@ -142,6 +142,8 @@ def load_config(path: str | Path, cls: type[T]) -> T:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     try:
         data = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:

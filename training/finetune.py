@@ -41,6 +41,9 @@ from .trainer import IsnadTrainer
 
 log = logging.getLogger(__name__)
 
+# From this share of the training entities on, spans of one label may begin at the same place.
+_SAME_START = 0.005
+
 # Scores of predicted against gold documents, by name; injected so that training does not depend on eval.
 Score = Callable[[Sequence[Document], Sequence[Document]], dict[str, float]]
 
@@ -197,6 +200,7 @@ def finish(
     if pairs is not None:
         fit_coreference(model, pairs, seed=config.seed)
     model.config.model_name = config.name
+    model.config.same_start = same_start_share(train) > _SAME_START
     if not config.calibrate:
         return
     observed = observe(TorchBackend(model, pad_id), maker, schema, dev)
@@ -211,6 +215,12 @@ def finish(
         }
         thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
         setattr(model.config, f"{kind}_thresholds", thresholds)
+
+
+def same_start_share(documents: Sequence[Document]) -> float:
+    """Return the share of entities that begin where a longer one of the same label begins."""
+    entities = [(n, e.label, e.start) for n, document in enumerate(documents) for e in document.entities]
+    return 1 - len(set(entities)) / max(1, len(entities))
 
 
 def save_model(
