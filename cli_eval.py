@@ -1,5 +1,6 @@
 """`isnad eval`: a model on annotated documents, or the five articles leave-one-out."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -67,6 +68,8 @@ def evaluate_leave_one_out(
     articles = load_source(ARTICLES, schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
     resolved = {"system": system, "config": _plain(asdict(config))}
+    # The tracker reads its folder once a process: all folds log beside the predictions.
+    os.environ.setdefault("TRACKIO_DIR", str((output / "trackio").resolve()))
     quiet()
     from .eval.loo import leave_one_out
     from .eval.scores import development_scores

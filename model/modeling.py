@@ -98,7 +98,11 @@ class IsnadModel(PreTrainedModel):
         """
         if isinstance(encoder, str):
             loaded: PreTrainedModel = AutoModel.from_pretrained(
-                encoder, local_files_only=local_files_only, dtype=torch.float32, use_safetensors=True
+                encoder,
+                local_files_only=local_files_only,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
             )
         else:
             loaded = encoder
@@ -172,9 +176,10 @@ class IsnadModel(PreTrainedModel):
         floor = torch.logit(torch.tensor(self.config.prune_threshold))
         flat = best.flatten(1)
         limit = min(limit or self.config.max_candidates, flat.shape[1])
-        lowest = torch.topk(flat, limit, dim=1).values[:, -1]
-        keep = (best > floor) & (best >= lowest[:, None, None])
-        spans = keep.nonzero()
+        top = torch.topk(flat, limit, dim=1)
+        # By index, not by comparison with the lowest of the top: ties would let any number through.
+        keep = torch.zeros_like(flat, dtype=torch.bool).scatter_(1, top.indices, top.values > floor)
+        spans = keep.view_as(best).nonzero()
         return Candidates(spans, span_logits[spans[:, 0], spans[:, 1], spans[:, 2]])
 
     def mentions(self, words: Tensor, spans: Tensor, types: Tensor) -> Tensor:

@@ -102,7 +102,12 @@ class TestProgram:
     def test_interrupt(self, tmp_path: Path):
         pipe = tmp_path / "pipe"
         os.mkfifo(pipe)
-        command = [sys.executable, "-m", "isnad.cli", "extract", str(pipe)]
+        # A shell that runs the tests in the background has them, and what they start, ignore the signal.
+        code = (
+            "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"sys.argv[1:] = ['extract', {str(pipe)!r}]\nfrom isnad.cli import main\nmain()"
+        )
+        command = [sys.executable, "-c", code]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
             with pipe.open("wb"):  # opens when the command reads
                 run.send_signal(signal.SIGINT)

@@ -110,3 +110,9 @@ def test_an_empty_word_after_its_proclitics_is_the_whole_word(schema: LabelSchem
     )
     [entity] = Decoder(schema, Decisions.build(schema)).decode(text, [window], [scores], _Silent()).entities
     assert entity.text == "لب"
+
+
+def test_spans_of_one_label_from_one_start_are_kept_only_where_asked_for() -> None:
+    spans = [_span(0, 10, 0.9), _span(0, 5, 0.8), _span(0, 4, 0.7, 1), _span(6, 10, 0.6)]
+    assert [(s.end, s.label) for s in resolve_crossing(spans)] == [(10, 0), (5, 0), (4, 1), (10, 0)]
+    assert [(s.end, s.label) for s in resolve_crossing(spans, same_start=False)] == [(10, 0), (4, 1), (10, 0)]

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from isnad.model.errors import ModelError
 from isnad.model.inference import Extractor
 from isnad.model.store import EMBEDDED, MANIFEST, sha256
@@ -41,11 +40,20 @@ def test_the_embedded_model_finds_the_same(trained: Path, tmp_path: Path, articl
 
 def test_the_card_shows_what_was_measured(trained: Path, tmp_path: Path) -> None:
     card = (embedding.embed(trained, "isnad-tiny", target=tmp_path) / "README.md").read_text(encoding="utf-8")
-    for text in ("# isnad-tiny", "| span f1 | 50.0 |", "| relation f1 | 25.0 |", "21 types", "CC BY 4.0", "seed 1"):
+    for text in (
+        "# isnad-tiny",
+        "| span f1 | 50.0 |",
+        "| relation f1 | 25.0 |",
+        "21 types",
+        "CC BY 4.0",
+        "seed 1",
+    ):
         assert text in card
 
 
-def test_a_model_over_the_limit_is_refused_and_leaves_nothing(trained: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_model_over_the_limit_is_refused_and_leaves_nothing(
+    trained: Path, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setattr(embedding, "SIZE_LIMIT", 1000)
     with pytest.raises(ModelError, match="at most 1,000"):
         embedding.embed(trained, "isnad-tiny", target=tmp_path)

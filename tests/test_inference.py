@@ -167,6 +167,7 @@ def test_any_text(extractor: Extractor, schema: LabelSchema, text: str) -> None:
 @pytest.mark.parametrize("kind", ["paragraphs", "blanks", "letters", "marks"])
 def test_large_texts_finish(tiny_model: Path, articles: list[Document], kind: str) -> None:
     extractor = load(tiny_model, thresholds=0.7)
+    extractor.config.max_candidates = 4
     size = {"paragraphs": 550_000}.get(kind, 30_000)  # a megabyte
     prose = "\n".join(a.text for a in articles)
     text = {

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
 from isnad.eval import evaluate
 from isnad.eval.loo import leave_one_out
 from isnad.eval.stored import data_hash, load_result, save_result

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
-
 from isnad.model.encoder import PIECE_CHARS, IsnadEncoderModel, char_table, reversed_positions
 from isnad.model.folding import fold
 from isnad.training.pretrain.corpus import mixture
 from isnad.training.pretrain.mlm import WholeWordMasking, pack
 from isnad.training.pretrain.recipe import PretrainConfig, pretrain
 from isnad.training.pretrain.tokenizer import fertility, train_tokenizer
+from transformers import AutoModel, AutoTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,9 @@ def test_masking_takes_whole_words(tokenizer) -> None:
     continues = np.asarray([p.startswith("##") for p in pieces])
     chosen = labels != -100
     assert (labels[chosen] == np.tile(ids, (64, 1))[chosen]).all()
-    assert (chosen[:, 1:] == chosen[:, :-1])[:, continues[1:]].all(), "a word is predicted whole or not at all"
+    assert (chosen[:, 1:] == chosen[:, :-1])[:, continues[1:]].all(), (
+        "a word is predicted whole or not at all"
+    )
     special = np.isin(ids, tokenizer.all_special_ids)
     assert not chosen[:, special].any()
     assert 0.25 < chosen[:, ~special].mean() < 0.35

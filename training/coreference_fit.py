@@ -11,16 +11,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..model.backends.torch_backend import batch_tensors
+from ..model.backends.torch_backend import batch_tensors, budget_batches
 from ..model.coreference import candidate_pairs, pair_features
 from ..model.decoding import coreference_mentions
 from ..model.document import Document
 from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.windows import WindowMaker
-from .examples import build_examples, locate
+from .examples import Example, build_examples, locate
 
 log = logging.getLogger(__name__)
+
+# Pieces of one batch, padding included.
+_PIECES_A_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,19 @@ def _representations(
     model.eval()
     examples = list(build_examples(document, maker, schema))
     vectors: dict[str, Tensor] = {}
-    if not examples:
-        return vectors
+    for group in budget_batches([len(e.window.input_ids) for e in examples], _PIECES_A_BATCH):
+        vectors |= _batch_representations(model, [examples[n] for n in group], document, pad_id)
+    return vectors
+
+
+def _batch_representations(
+    model: IsnadModel, examples: Sequence[Example], document: Document, pad_id: int
+) -> dict[str, Tensor]:
     device = next(model.parameters()).device
     tensors = batch_tensors([e.window for e in examples], pad_id)
     output = model(**{k: v.to(device) for k, v in tensors.items()})
     assert output.words is not None and output.span_logits is not None
+    vectors: dict[str, Tensor] = {}
     for number, example in enumerate(examples):
         core = example.window.core
         low, high = example.window.words[core[0]][0], example.window.words[core[1] - 1][1]

@@ -140,18 +140,16 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
     """Return the model to train and its tokenizer: continued, on a pretrained encoder, or from scratch."""
     source = config.encoder
     folder, kind = _encoder_folder(source)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=not source.download)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=not source.download, trust_remote_code=False
+    )
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
             f"{folder}: its tokenizer has no fast version; accepted: a folder with tokenizer.json"
         )
     if kind == "isnad":
-        model = IsnadModel.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
+        model = _continued(folder, config.model)
         if model.schema == schema:
-            for key, value in config.model.items():
-                setattr(model.config, key, value)
             _reset_decisions(model)
             return model, tokenizer
         encoder: Any = model.encoder
@@ -170,7 +168,25 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
         encoder = folder
     limit = _position_limit(encoder, source)
     sizes = {"max_pieces": min(256, limit), **config.model}
+    if sizes["max_pieces"] > limit:
+        raise ConfigError(
+            f"model.max_pieces is {sizes['max_pieces']}, but the encoder has positions for {limit}; "
+            f"write max_pieces: {limit} or less"
+        )
     return IsnadModel.from_encoder(encoder, schema, local_files_only=not source.download, **sizes), tokenizer
+
+
+def _continued(folder: str, settings: dict[str, Any]) -> IsnadModel:
+    """Return a trained model with some fields of its configuration set anew."""
+    try:
+        return IsnadModel.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, **settings
+        )
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the weights in {folder} do not fit the sizes under 'model' ({', '.join(settings)}); accepted: the "
+            "sizes that the model was trained with, which may be left out"
+        ) from error
 
 
 def predict(
@@ -318,7 +334,7 @@ def _encoder_folder(source: EncoderConfig) -> tuple[str, str]:
     if path.is_dir() and source.scratch:
         return str(path), ""
     if source.download:
-        return source.path, str(AutoConfig.from_pretrained(source.path).model_type)
+        return source.path, str(AutoConfig.from_pretrained(source.path, trust_remote_code=False).model_type)
     try:
         return str(resolve(source.path if not path.is_dir() else path)), "isnad"
     except ModelError as error:
@@ -330,7 +346,7 @@ def _encoder_folder(source: EncoderConfig) -> tuple[str, str]:
 
 def _position_limit(encoder: Any, source: EncoderConfig) -> int:
     config = (
-        AutoConfig.from_pretrained(encoder, local_files_only=not source.download)
+        AutoConfig.from_pretrained(encoder, local_files_only=not source.download, trust_remote_code=False)
         if isinstance(encoder, str)
         else encoder.config
     )
