@@ -35,7 +35,7 @@ lint: .venv/installed-dev types
 types: .venv/installed-dev
 	@mkdir -p .venv/lint && ln -sfn ../.. .venv/lint/isnad
 	cd .venv/lint && ../bin/python -m mypy --config-file isnad/pyproject.toml --cache-dir ../../.mypy_cache \
-	  -p isnad.model -p isnad.training -p isnad.eval -m isnad.cli
+	  -p isnad.model -p isnad.training -p isnad.eval -p isnad.cli
 
 # A stamp is written when pip has succeeded, and is out of date when what is declared has changed.
 .venv/installed: $(DECLARED) | .venv/bin/python

@@ -32,6 +32,7 @@ class IsnadConfig(PreTrainedConfig):
         entity_thresholds, relation_thresholds: decision threshold by label; chosen on development data.
         coreference_threshold: two mentions are linked from this probability on.
         same_start: whether spans of one label may begin at the same place; set by training from its data.
+        cross_sentence: whether relations may join mentions of different sentences; set by training likewise.
         calibration: `{"entity"|"relation": {label: [scale, bias]}}`, Platt scaling of the logits.
         model_name: name and version shown in every document that the model makes.
     """
@@ -56,6 +57,7 @@ class IsnadConfig(PreTrainedConfig):
     relation_thresholds: dict[str, float] | None = None
     coreference_threshold: float = 0.5
     same_start: bool = False
+    cross_sentence: bool = False
     calibration: dict[str, Any] | None = None
     model_name: str = ""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .coreference import Mention, cluster, pair_features
 from .document import Document, Entity, Relation, number_clusters
+from .relations import Triple, distinct, merge_directions, sentences
 from .schema import LabelSchema
 from .scores import Backend, Floats, WindowScores
 from .text import extend_over_marks, letter_offset, make_entity, paragraphs
@@ -27,6 +28,7 @@ class Decisions:
         coreference_threshold: probability.
         same_start: whether spans of one label may begin at the same place and nest. In the corpora at hand one
             entity in 20,000 does, while a scorer with smoothed boundaries proposes such pairs often.
+        cross_sentence: whether a relation may join mentions of different sentences.
     """
 
     entity_thresholds: Floats
@@ -35,6 +37,7 @@ class Decisions:
     relation_calibration: Floats
     coreference_threshold: float = 0.5
     same_start: bool = False
+    cross_sentence: bool = False
 
     @classmethod
     def build(
@@ -46,6 +49,7 @@ class Decisions:
         calibration: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
         coreference_threshold: float = 0.5,
         same_start: bool = False,
+        cross_sentence: bool = False,
     ) -> "Decisions":
         """Fill in 0.5 and the identity for every label that is not given."""
         calibration = calibration or {}
@@ -64,6 +68,7 @@ class Decisions:
             platt(schema.relation_labels, calibration.get("relation")),
             coreference_threshold,
             same_start,
+            cross_sentence,
         )
 
 
@@ -127,9 +132,10 @@ class Decoder:
             for n, s in enumerate(chosen, 1)
         ]
         rows = {(s.start, s.end): n for n, s in enumerate(chosen)}
-        relations = self._relations(text, windows, scores, chosen, rows)
         groups = self._clusters(text, entities, [s.vector for s in chosen], backend)
         numbered, clusters = number_clusters(entities, groups)
+        scored = self._relations(text, windows, scores, chosen, rows)
+        relations = self._accept(text, scored, numbered)
         schema = {"name": self._schema.name, "version": self._schema.version, "hash": self._schema.hash}
         return Document(text, numbered, tuple(relations), clusters, id=id, schema=schema, model=model)
 
@@ -164,8 +170,8 @@ class Decoder:
         scores: Sequence[WindowScores],
         chosen: list[_Span],
         rows: dict[tuple[int, int], int],
-    ) -> list[Relation]:
-        best: dict[tuple[int, int, int], float] = {}
+    ) -> dict[Triple, float]:
+        best: dict[Triple, float] = {}
         labels = np.asarray([s.label for s in chosen], dtype=np.int64)
         # One direction of a symmetric relation may lie below the threshold that the mean of both reaches.
         floor = np.minimum(self._decisions.relation_thresholds, 0.05)
@@ -178,6 +184,9 @@ class Decoder:
             head, tail = entity[score.pairs[:, 0]], entity[score.pairs[:, 1]]
             # Two candidates may stand for one span: where trailing marks form words of their own.
             real = (head >= 0) & (tail >= 0) & (head != tail)
+            if not self._decisions.cross_sentence:
+                sentence = sentences(text, window, score.spans)
+                real &= sentence[score.pairs[:, 0]] == sentence[score.pairs[:, 1]]
             if not real.any():
                 continue
             head, tail = head[real], tail[real]
@@ -187,25 +196,17 @@ class Decoder:
             for pair, relation in np.argwhere(probability >= floor):
                 key = (int(head[pair]), int(relation), int(tail[pair]))
                 best[key] = max(best.get(key, 0.0), float(probability[pair, relation]))
-        return self._accept(self._symmetrise(best), chosen)
+        return merge_directions(best, [r.symmetric for r in self._schema.relations])
 
-    def _symmetrise(self, best: dict[tuple[int, int, int], float]) -> dict[tuple[int, int, int], float]:
-        """Write symmetric relations once, the earlier mention first, with the mean of both directions."""
-        merged: dict[tuple[int, int, int], float] = {}
-        for (head, relation, tail), p in best.items():
-            if self._schema.relations[relation].symmetric:
-                key = (min(head, tail), relation, max(head, tail))
-                merged[key] = merged.get(key, 0.0) + p / 2
-            else:
-                merged[(head, relation, tail)] = p
-        return merged
-
-    def _accept(self, best: dict[tuple[int, int, int], float], chosen: list[_Span]) -> list[Relation]:
+    def _accept(self, text: str, scored: dict[Triple, float], entities: Sequence[Entity]) -> list[Relation]:
         limit = self._decisions.relation_thresholds
+        above = {triple: p for triple, p in scored.items() if p >= limit[triple[1]]}
+        starts = [start for start, _ in paragraphs(text)] if above else []
+        paragraph = np.searchsorted(starts, [e.start for e in entities], side="right").tolist()
+        thing = [-1 - n if e.cluster is None else e.cluster for n, e in enumerate(entities)]
         return [
-            Relation(f"T{head + 1}", self._schema.relation_labels[relation], f"T{tail + 1}", p)
-            for (head, relation, tail), p in sorted(best.items())
-            if p >= limit[relation]
+            Relation(entities[head].id, self._schema.relation_labels[relation], entities[tail].id, p)
+            for (head, relation, tail), p in distinct(above, thing, paragraph).items()
         ]
 
     def _clusters(

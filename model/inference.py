@@ -205,6 +205,7 @@ def _decisions(
         calibration=config.calibration,
         coreference_threshold=config.coreference_threshold,
         same_start=config.same_start,
+        cross_sentence=config.cross_sentence,
     )
 
 

@@ -217,7 +217,7 @@ class TestInfo:
         import sys
 
         code = (
-            "import sys\nfrom isnad.cli_info import show_model\n"
+            "import sys\nfrom isnad.cli.info import show_model\n"
             f"show_model({str(tiny_model)!r})\nassert 'torch' not in sys.modules"
         )
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

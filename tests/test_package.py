@@ -134,7 +134,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
     expected = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*.py")}
     expected |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "configs").rglob("*.yaml")}
     expected |= {f"model/render/{p.name}" for p in (ROOT / "model/render").iterdir() if p.is_file()}
-    expected |= {"py.typed", "cli.py", "model/render/viewer.css", "model/render/document.schema.json"}
+    expected |= {"py.typed", "cli/app.py", "model/render/viewer.css", "model/render/document.schema.json"}
     missing = {f"isnad/{n}" for n in expected} - files
     assert not missing
     kinds = {Path(n).suffix for n in files}

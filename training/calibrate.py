@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..model.decoding import probabilities, span_offsets
 from ..model.document import Document
+from ..model.relations import sentences
 from ..model.schema import LabelSchema
 from ..model.scores import Backend, WindowScores
 from ..model.windows import Window, WindowMaker
@@ -47,12 +48,22 @@ class Calibration:
 
 
 def observe(
-    backend: Backend, maker: WindowMaker, schema: LabelSchema, documents: Sequence[Document]
+    backend: Backend,
+    maker: WindowMaker,
+    schema: LabelSchema,
+    documents: Sequence[Document],
+    *,
+    cross_sentence: bool = True,
 ) -> tuple[Observations, Observations]:
     """Return the span candidates and the pair candidates of gold documents.
 
     Pairs count as correct if both spans are gold spans with the relation; what is observed is therefore the
     end-to-end probability.
+
+    Args:
+        backend, maker, schema: the model.
+        documents: gold.
+        cross_sentence: whether pairs of different sentences can be relations, as in `Decisions`.
     """
     spans, pairs = _Collector(len(schema.entities)), _Collector(len(schema.relations))
     signature = np.asarray(schema.signature_mask(), dtype=bool)
@@ -72,7 +83,9 @@ def observe(
         spans.gold += np.bincount([label for *_, label in gold], minlength=len(schema.entities))
         pairs.gold += np.bincount([r for _, r, _ in links], minlength=len(schema.relations))
         for window, scores in zip(windows, backend.score(windows), strict=True):
-            _observe_window(document.text, window, scores, gold, links, signature, spans, pairs)
+            _observe_window(
+                document.text, window, scores, gold, links, signature, spans, pairs, cross_sentence
+            )
     return spans.done(), pairs.done()
 
 
@@ -165,6 +178,7 @@ def _observe_window(
     signature: NDArray[np.bool_],
     spans: _Collector,
     pairs: _Collector,
+    cross_sentence: bool,
 ) -> None:
     if not len(scores.spans):
         return
@@ -178,6 +192,9 @@ def _observe_window(
         accepted = scores.logits.max(axis=1) > 0
         head, tail = scores.pairs.T
         valid = signature[:, best[head], best[tail]].T & (accepted[head] & accepted[tail])[:, None]
+        if not cross_sentence:
+            sentence = sentences(text, window, scores.spans)
+            valid &= (sentence[head] == sentence[tail])[:, None]
         linked = np.asarray(
             [[(offsets[h], r, offsets[t]) in links for r in range(len(signature))] for h, t in scores.pairs]
         )

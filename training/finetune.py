@@ -13,36 +13,27 @@ import torch
 import yaml
 from torch import nn
 from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoTokenizer,
     EarlyStoppingCallback,
     PreTrainedTokenizerBase,
     TrainingArguments,
     set_seed,
 )
 
-from ..model.backends.torch_backend import TorchBackend
 from ..model.document import Document
 from ..model.errors import ConfigError, ModelError
-from ..model.inference import Extractor
 from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
-from ..model.store import resolve
 from ..model.windows import WindowMaker
 from . import checkpoints
 from .augment import Augmenter
-from .calibrate import calibrate, observe
 from .collate import Collator, ParagraphDataset
-from .config import EncoderConfig, FinetuneConfig
-from .coreference_fit import fit_coreference, mention_pairs
+from .config import FinetuneConfig
 from .examples import Unreachable, build_examples
+from .finish import finish, predict
+from .loading import load_model
 from .trainer import IsnadTrainer
 
 log = logging.getLogger(__name__)
-
-# From this share of the training entities on, spans of one label may begin at the same place.
-_SAME_START = 0.005
 
 # Scores of predicted against gold documents, by name; injected so that training does not depend on eval.
 Score = Callable[[Sequence[Document], Sequence[Document]], dict[str, float]]
@@ -136,109 +127,6 @@ def finetune(
     return Result(save_model(model, tokenizer, config, output / "model", metrics), metrics)
 
 
-def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel, PreTrainedTokenizerBase]:
-    """Return the model to train and its tokenizer: continued, on a pretrained encoder, or from scratch."""
-    source = config.encoder
-    folder, kind = _encoder_folder(source)
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=not source.download, trust_remote_code=False
-    )
-    if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(
-            f"{folder}: its tokenizer has no fast version; accepted: a folder with tokenizer.json"
-        )
-    if kind == "isnad":
-        model = _continued(folder, config.model)
-        if model.schema == schema:
-            _reset_decisions(model)
-            return model, tokenizer
-        encoder: Any = model.encoder
-    elif source.scratch:
-        values = dict(source.scratch)
-        try:
-            encoder = AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values))
-        except (KeyError, ValueError) as error:
-            raise ConfigError(f"encoder.scratch: {str(error).splitlines()[0]}") from error
-        if encoder.get_input_embeddings().num_embeddings < len(tokenizer):
-            raise ConfigError(
-                f"encoder.scratch: vocab_size {encoder.get_input_embeddings().num_embeddings} is below the "
-                f"tokenizer's {len(tokenizer)}; write vocab_size: {len(tokenizer)}"
-            )
-    else:
-        encoder = folder
-    limit = _position_limit(encoder, source)
-    sizes = {"max_pieces": min(256, limit), **config.model}
-    if sizes["max_pieces"] > limit:
-        raise ConfigError(
-            f"model.max_pieces is {sizes['max_pieces']}, but the encoder has positions for {limit}; "
-            f"write max_pieces: {limit} or less"
-        )
-    return IsnadModel.from_encoder(encoder, schema, local_files_only=not source.download, **sizes), tokenizer
-
-
-def _continued(folder: str, settings: dict[str, Any]) -> IsnadModel:
-    """Return a trained model with some fields of its configuration set anew."""
-    try:
-        return IsnadModel.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, **settings
-        )
-    except RuntimeError as error:
-        raise ConfigError(
-            f"the weights in {folder} do not fit the sizes under 'model' ({', '.join(settings)}); accepted: the "
-            "sizes that the model was trained with, which may be left out"
-        ) from error
-
-
-def predict(
-    model: IsnadModel, tokenizer: PreTrainedTokenizerBase, documents: Sequence[Document]
-) -> list[Document]:
-    """Return what a model in memory finds in the texts of gold documents."""
-    device = next(model.parameters()).device
-    extractor = Extractor(TorchBackend(model, tokenizer.pad_token_id or 0, device), model.config, tokenizer)
-    return list(extractor.pipe((d.id, d.text) for d in documents))
-
-
-def finish(
-    model: IsnadModel,
-    tokenizer: PreTrainedTokenizerBase,
-    config: FinetuneConfig,
-    schema: LabelSchema,
-    train: Sequence[Document],
-    dev: Sequence[Document],
-) -> None:
-    """Fit the coreference head on the training data, then calibration and thresholds on the development data."""
-    maker = WindowMaker(
-        tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-    )
-    pad_id = tokenizer.pad_token_id or 0
-    model.eval()
-    pairs = mention_pairs(model, maker, schema, train, pad_id)
-    if pairs is not None:
-        fit_coreference(model, pairs, seed=config.seed)
-    model.config.model_name = config.name
-    model.config.same_start = same_start_share(train) > _SAME_START
-    if not config.calibrate:
-        return
-    observed = observe(TorchBackend(model, pad_id), maker, schema, dev)
-    model.config.calibration = {}
-    for kind, labels, observations in zip(
-        ("entity", "relation"), (schema.entity_labels, schema.relation_labels), observed, strict=True
-    ):
-        fitted = calibrate(observations)
-        model.config.calibration[kind] = {
-            label: [round(float(x), 4) for x in row]
-            for label, row in zip(labels, fitted.scaling, strict=True)
-        }
-        thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
-        setattr(model.config, f"{kind}_thresholds", thresholds)
-
-
-def same_start_share(documents: Sequence[Document]) -> float:
-    """Return the share of entities that begin where a longer one of the same label begins."""
-    entities = [(n, e.label, e.start) for n, document in enumerate(documents) for e in document.entities]
-    return 1 - len(set(entities)) / max(1, len(entities))
-
-
 def save_model(
     model: IsnadModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -322,41 +210,6 @@ def _prepare_output(output: Path, resume: bool) -> Path:
             f"{output} holds checkpoints of an earlier run; pass --resume, or choose another folder"
         )
     return output
-
-
-def _encoder_folder(source: EncoderConfig) -> tuple[str, str]:
-    """Return (folder or hub name, model_type) of the encoder to start from."""
-    path = Path(source.path)
-    if (path / "config.json").is_file():
-        return str(path), str(
-            json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
-        )
-    if path.is_dir() and source.scratch:
-        return str(path), ""
-    if source.download:
-        return source.path, str(AutoConfig.from_pretrained(source.path, trust_remote_code=False).model_type)
-    try:
-        return str(resolve(source.path if not path.is_dir() else path)), "isnad"
-    except ModelError as error:
-        raise ModelError(
-            f"encoder.path is {source.path!r}, which is no local folder with a config.json; accepted: such a folder, "
-            "an embedded model, or a hub name with 'download: true'"
-        ) from error
-
-
-def _position_limit(encoder: Any, source: EncoderConfig) -> int:
-    config = (
-        AutoConfig.from_pretrained(encoder, local_files_only=not source.download, trust_remote_code=False)
-        if isinstance(encoder, str)
-        else encoder.config
-    )
-    # RoBERTa-like models count positions from pad_token_id + 1; two are kept back for that.
-    return int(getattr(config, "max_position_embeddings", 512) or 512) - 2
-
-
-def _reset_decisions(model: IsnadModel) -> None:
-    model.config.calibration = None
-    model.config.entity_thresholds = model.config.relation_thresholds = None
 
 
 def _unreachable(documents: Sequence[Document], maker: WindowMaker, schema: LabelSchema) -> Unreachable:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_options import ExtractFormat
-from .cli_support import console, whole_file, whole_folder
-from .model.document import Document
-from .model.errors import ConfigError
-from .model.schema import LabelSchema
+from ..model.document import Document
+from ..model.errors import ConfigError
+from ..model.schema import LabelSchema
+from .options import ExtractFormat
+from .support import console, whole_file, whole_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -147,8 +147,8 @@ def show(document: Document) -> None:
     """Print a document as tables."""
     from rich.text import Text
 
-    from .model.render.characters import one_line
-    from .model.render.table import cluster_table, entity_table, isolated, relation_table
+    from ..model.render.characters import one_line
+    from ..model.render.table import cluster_table, entity_table, isolated, relation_table
 
     screen = console()
     counts = (
@@ -194,7 +194,7 @@ def _chunks(
     elif format is ExtractFormat.HTML:
         yield _page(list(documents), schema)
     elif format is ExtractFormat.CSV:
-        from .model.render.table import to_csv
+        from ..model.render.table import to_csv
 
         yield to_csv(documents)
     else:
@@ -212,7 +212,7 @@ def _files(documents: Iterable[Document], output: Output, schema: LabelSchema) -
     elif output.format is ExtractFormat.HTML:
         yield "documents.html", _page(list(documents), schema)
     else:
-        from .model.render.table import relations_to_csv, to_csv
+        from ..model.render.table import relations_to_csv, to_csv
 
         kept = list(documents)
         yield "entities.csv", to_csv(kept)
@@ -222,7 +222,7 @@ def _files(documents: Iterable[Document], output: Output, schema: LabelSchema) -
 def _brat_files(
     documents: Iterable[Document], output: Output, schema: LabelSchema
 ) -> Iterator[tuple[str, str]]:
-    from .training.data.brat import annotation_conf
+    from ..training.data.brat import annotation_conf
 
     grouped: set[str] = set()
     for document in documents:
@@ -235,7 +235,7 @@ def _brat_files(
 
 
 def _page(documents: Sequence[Document], schema: LabelSchema) -> str:
-    from .model.render.html import to_html
+    from ..model.render.html import to_html
 
     title = documents[0].id if len(documents) == 1 else f"isnad: {len(documents)} documents"
     return to_html(documents, title=title, schema=schema)

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from .cli_support import console, quiet, remarks_only, require, say
-from .model.document import Document
-from .model.errors import ConfigError
-from .training.config import FinetuneConfig, build, load_config
-from .training.data.sources import find_config, load_schema, load_split
+from ..model.document import Document
+from ..model.errors import ConfigError
+from ..training.config import FinetuneConfig, build, load_config
+from ..training.data.sources import find_config, load_schema, load_split
+from .support import console, quiet, remarks_only, require, say
 
 
 def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
@@ -51,10 +51,10 @@ def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume
     schema = load_schema(config.data.schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
     quiet()
-    from .eval.evaluate import evaluate
-    from .eval.report import to_rich
-    from .eval.scores import development_scores
-    from .training.finetune import finetune
+    from ..eval.evaluate import evaluate
+    from ..eval.report import to_rich
+    from ..eval.scores import development_scores
+    from ..training.finetune import finetune
 
     measure = development_scores(schema)
     latest: list[Document] = []

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from .cli_extract import load_extractor
-from .cli_options import ReportFormat, SpanConvention
-from .cli_support import console, progress, quiet, refuse_existing, remarks_only, require, say, whole_file
-from .cli_train import configured
-from .model.errors import ConfigError
-from .training.data.sources import load_schema, load_source, load_split
+from ..model.errors import ConfigError
+from ..model.store import EMBEDDED
+from ..training.data.sources import load_schema, load_source, load_split
+from .extract import load_extractor
+from .options import ReportFormat, SpanConvention
+from .support import console, progress, quiet, refuse_existing, remarks_only, require, say, whole_file
+from .train import configured
 
 if TYPE_CHECKING:
-    from .eval.evaluation import Evaluation
+    from ..eval.evaluation import Evaluation
+    from ..model.document import Document
 
 ARTICLES = "seeds:articles"
 
@@ -40,7 +42,7 @@ def evaluate_model(
     refuse_existing([output] if output else [], overwrite=overwrite)
     extractor = load_extractor(model)
     gold = load_source(data, extractor.schema)
-    from .eval.evaluate import evaluate
+    from ..eval.evaluate import evaluate
 
     stream = extractor.pipe((d.id, d.text) for d in gold)
     predicted = list(progress(stream, total=len(gold), what="extracting"))
@@ -67,14 +69,15 @@ def evaluate_leave_one_out(
     schema = load_schema(config.data.schema)
     articles = load_source(ARTICLES, schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
+    _refuse_seen(config.encoder.path, articles)
     resolved = {"system": system, "config": _plain(asdict(config))}
     # The tracker reads its folder once a process: all folds log beside the predictions.
     os.environ.setdefault("TRACKIO_DIR", str((output / "trackio").resolve()))
     quiet()
-    from .eval.loo import leave_one_out
-    from .eval.scores import development_scores
-    from .eval.stored import save_result
-    from .training.systems import make_system
+    from ..eval.loo import leave_one_out
+    from ..eval.scores import development_scores
+    from ..eval.stored import save_result
+    from ..training.systems import make_system
 
     score = development_scores(schema)
     # An unknown system is found before anything is written.
@@ -106,6 +109,22 @@ def evaluate_leave_one_out(
     say(f"wrote {output / 'result.json'} and {len(articles)} predictions in {output / 'predictions'}")
 
 
+def _refuse_seen(encoder: str, articles: Sequence["Document"]) -> None:
+    """Refuse a model to start from that was trained on a text that is to be held out."""
+    folder = Path(encoder) if Path(encoder).is_dir() else EMBEDDED / encoder
+    try:
+        run = yaml.safe_load((folder / "training.yaml").read_text(encoding="utf-8"))
+        sources = list(run["data"]["train"])
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        # A bare encoder, or one from elsewhere: it has seen no annotation that could be known here.
+        return
+    if ARTICLES in sources:
+        raise ConfigError(
+            f"encoder.path is {encoder!r}, which was trained on {ARTICLES}: its {len(articles)} texts would not be "
+            "held out; accepted: a model that has not seen them, such as isnad-small-authored, or a bare encoder"
+        )
+
+
 def _claim(folder: Path, resolved: str) -> None:
     """Mark a folder as belonging to a configuration; ConfigError if it has folds of another one."""
     mark = folder / "config.yaml"
@@ -130,7 +149,7 @@ def _format(format: ReportFormat | None, output: Path | None) -> ReportFormat:
 
 
 def _report(evaluation: "Evaluation", title: str, format: ReportFormat, output: Path | None) -> None:
-    from .eval import report
+    from ..eval import report
 
     if format is ReportFormat.TABLE and output is None:
         console().print(report.to_rich(evaluation, title))

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_options import ExtractFormat
-from .cli_output import Counter, Output, opened, print_documents, write_documents
-from .cli_support import progress, quiet, refuse_existing, say
-from .model.errors import ConfigError, DataError
-from .model.schema import LabelSchema
+from ..model.errors import ConfigError, DataError
+from ..model.schema import LabelSchema
+from .options import ExtractFormat
+from .output import Counter, Output, opened, print_documents, write_documents
+from .support import progress, quiet, refuse_existing, say
 
 if TYPE_CHECKING:
-    from .model.inference import Extractor
+    from ..model.inference import Extractor
 
 STDIN = "-"
 # Texts that are scored together: enough to fill the cores, few enough that results begin to flow soon.
@@ -150,8 +150,8 @@ def load_extractor(model: str | None, thresholds: Sequence[str] = ()) -> "Extrac
     """Load a model with the thresholds that were typed: `0.5` for all labels, `PERS=0.7` for one."""
     general, special = _parse_thresholds(thresholds)
     quiet()
-    from .model.inference import Extractor
-    from .model.store import resolve
+    from ..model.inference import Extractor
+    from ..model.store import resolve
 
     chosen: float | dict[str, float] | None = special or general
     if special and general is not None:

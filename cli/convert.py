@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from .cli_support import refuse_existing, say
-from .model.errors import ConfigError
-from .training.data import write_documents
-from .training.data.sources import load_schema, load_source
+from ..model.errors import ConfigError
+from ..training.data import write_documents
+from ..training.data.sources import load_schema, load_source
+from .support import refuse_existing, say
 
 
 def convert_documents(

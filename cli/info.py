@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .cli_support import console
-from .model.render.table import Cell
-from .model.schema import LabelSchema
-from .model.store import DEFAULT_MODEL, MANIFEST, embedded_models, resolve
+from ..model.render.table import Cell
+from ..model.schema import LabelSchema
+from ..model.store import DEFAULT_MODEL, MANIFEST, embedded_models, resolve
+from .support import console
 
 # Terminals narrower than this see the Arabic descriptions only.
 _DESCRIBED = 80

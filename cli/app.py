@@ -1,4 +1,4 @@
-"""The `isnad` command: one thin function a command; what they do stands in the `cli_*` modules.
+"""The `isnad` command: one thin function a command; what they do stands in the modules beside this one.
 
 Nothing heavy is imported before a command runs, so that `isnad --help` answers at once.
 """
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from . import __version__
-from .cli_options import ExtractFormat, ReportFormat, SpanConvention
-from .cli_support import EXIT_CODES, Commands, use_utf8
+from .. import __version__
+from .options import ExtractFormat, ReportFormat, SpanConvention
+from .support import EXIT_CODES, Commands, use_utf8
 
 app = typer.Typer(
     name="isnad",
@@ -120,8 +120,8 @@ def extract(
     order mark included. Files appear when all of them are complete, and inputs
     are never overwritten.
     """
-    from .cli_extract import extract_texts
-    from .cli_output import Output
+    from .extract import extract_texts
+    from .output import Output
 
     chosen = Output.choose(format, output)
     extract_texts(files, chosen, model=model, thresholds=threshold or (), overwrite=overwrite)
@@ -149,7 +149,7 @@ def train(
       isnad train -c seeds -o runs/short --set epochs=3 --set tracker=none
       isnad train -c seeds -o runs/seeds --resume
     """
-    from .cli_train import train_model
+    from .train import train_model
 
     train_model(config, output, settings or (), resume=resume)
 
@@ -204,7 +204,7 @@ def evaluate(
       isnad eval isnad-small my_brat_folder --format markdown -o report.md
       isnad eval --leave-one-out -c configs/finetune/articles.yaml -o runs/loo
     """
-    from .cli_eval import evaluate_leave_one_out, evaluate_model
+    from .eval import evaluate_leave_one_out, evaluate_model
 
     if leave_one_out:
         if model is not None or data is not None:
@@ -233,7 +233,7 @@ def info(
       isnad info                   the embedded model
       isnad info runs/seeds/model
     """
-    from .cli_info import show_model
+    from .info import show_model
 
     show_model(model)
 
@@ -258,7 +258,7 @@ def convert(
       isnad convert seeds/articles articles.jsonl --to jsonl
       isnad convert articles.jsonl my_brat_folder --to brat
     """
-    from .cli_convert import convert_documents
+    from .convert import convert_documents
 
     convert_documents(source, target, to=to, from_=from_, schema=schema, overwrite=overwrite)
 
@@ -266,7 +266,3 @@ def convert(
 def main() -> None:
     """Run the command line; the entry point `isnad`."""
     app(prog_name="isnad")
-
-
-if __name__ == "__main__":
-    main()

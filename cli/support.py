@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from .model.errors import ConfigError, IsnadError
+from ..model.errors import ConfigError, IsnadError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +79,7 @@ def fail(message: str, *, code: int = FAULTY_INPUT) -> NoReturn:
     """Print an error to standard error and end the command."""
     from rich.text import Text
 
-    from .model.render.characters import printable
+    from ..model.render.characters import printable
 
     text = Text.assemble(("error: ", "bold red"), (printable(message), "red"))
     console(stderr=True).print(text, soft_wrap=True)
@@ -88,7 +88,7 @@ def fail(message: str, *, code: int = FAULTY_INPUT) -> NoReturn:
 
 def say(message: str) -> None:
     """Print a remark to standard error, so that standard output holds results only."""
-    from .model.render.characters import printable
+    from ..model.render.characters import printable
 
     console(stderr=True).print(printable(message), soft_wrap=True, markup=False, highlight=False)
 

@@ -1,0 +1,5 @@
+"""The `isnad` command."""
+
+from .app import app, main
+
+__all__ = ["app", "main"]
