@@ -173,6 +173,15 @@ class TestEval:
         )
 
     @pytest.mark.slow
+    def test_a_base_that_has_seen_the_articles_is_refused(self, isnad: Command, refused: Refused, tmp_path: Path):
+        seen = ("--set", "encoder.path=isnad-small")
+        refused(
+            isnad("eval", "--leave-one-out", "-c", "articles", *seen, "-o", tmp_path / "loo"),
+            "encoder.path is 'isnad-small', which was trained on seeds:articles",
+            "isnad-small-authored",
+        )
+        assert not (tmp_path / "loo").exists()
+
     def test_leave_one_out(
         self, isnad: Command, refused: Refused, recipe: Path, schema: LabelSchema, tmp_path: Path
     ):

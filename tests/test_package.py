@@ -128,7 +128,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
         names = set(archive.namelist())
     files = {n for n in names if not n.startswith(f"isnad-{__version__}.dist-info/")}
     assert all(n.startswith("isnad/") for n in files), "nothing but `isnad` lands in site-packages"
-    for folder in ("model", "training", "eval"):
+    for folder in ("cli", "eval", "model", "training"):
         ours = {"isnad/" + p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*.py")}
         assert ours <= files, f"not in the package list of pyproject.toml: {sorted(ours - files)}"
     expected = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*.py")}
@@ -183,13 +183,14 @@ def test_only_a_hub_name_reaches_for_the_network(installed: Installed):
     assert done.stderr.count(b"\n") == 1 and installed.tried() != ""
 
 
-@pytest.mark.skipif(not (EMBEDDED / DEFAULT_MODEL).is_dir(), reason="not yet trained")
 class TestEmbeddedModel:
     def test_is_in_the_wheel(self, wheel: Path):
         with zipfile.ZipFile(wheel) as archive:
             names = set(archive.namelist())
         for file in (EMBEDDED / DEFAULT_MODEL).iterdir():
             assert f"isnad/model/pretrained/{DEFAULT_MODEL}/{file.name}" in names
+        models = {n.split("/")[3] for n in names if n.startswith("isnad/model/pretrained/")}
+        assert models == {DEFAULT_MODEL}, "one model is enough to download"
 
     def test_extracts_offline(self, installed: Installed):
         done = installed("extract", "-", "--format", "json", stdin=SHORT.encode())
