@@ -173,7 +173,9 @@ class TestEval:
         )
 
     @pytest.mark.slow
-    def test_a_base_that_has_seen_the_articles_is_refused(self, isnad: Command, refused: Refused, tmp_path: Path):
+    def test_a_base_that_has_seen_the_articles_is_refused(
+        self, isnad: Command, refused: Refused, tmp_path: Path
+    ):
         seen = ("--set", "encoder.path=isnad-small")
         refused(
             isnad("eval", "--leave-one-out", "-c", "articles", *seen, "-o", tmp_path / "loo"),

@@ -3,7 +3,6 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
 from isnad.model.document import Document, Relation
 from isnad.model.relations import distinct, merge_directions, sentences
 from isnad.model.text import make_entity, words
