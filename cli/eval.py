@@ -69,7 +69,8 @@ def evaluate_leave_one_out(
     schema = load_schema(config.data.schema)
     articles = load_source(ARTICLES, schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
-    _refuse_seen(config.encoder.path, articles)
+    if system == "joint":
+        _refuse_seen(config.encoder.path, articles)
     resolved = {"system": system, "config": _plain(asdict(config))}
     # The tracker reads its folder once a process: all folds log beside the predictions.
     os.environ.setdefault("TRACKIO_DIR", str((output / "trackio").resolve()))

@@ -37,7 +37,7 @@ def _quick() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("isnad.training.finetune.fit_coreference", partial(fit_coreference, steps=10))
+        patch.setattr("isnad.training.finish.fit_coreference", partial(fit_coreference, steps=10))
         yield
     torch.set_num_threads(before)
 
