@@ -11,6 +11,7 @@ import yaml
 
 from ..model.errors import ConfigError
 from ..model.store import EMBEDDED
+from ..training.config import plain
 from ..training.data.sources import load_schema, load_source, load_split
 from .extract import load_extractor
 from .options import ReportFormat, SpanConvention
@@ -71,7 +72,7 @@ def evaluate_leave_one_out(
     train, dev = load_split(config.data.train, config.data.dev, schema)
     if system == "joint":
         _refuse_seen(config.encoder.path, articles)
-    resolved = {"system": system, "config": _plain(asdict(config))}
+    resolved = {"system": system, "config": plain(asdict(config))}
     # The tracker reads its folder once a process: all folds log beside the predictions.
     os.environ.setdefault("TRACKIO_DIR", str((output / "trackio").resolve()))
     quiet()
@@ -137,12 +138,6 @@ def _claim(folder: Path, resolved: str) -> None:
         return
     with whole_file(mark) as temporary:
         temporary.write_text(resolved, encoding="utf-8")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _format(format: ReportFormat | None, output: Path | None) -> ReportFormat:

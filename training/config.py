@@ -136,6 +136,13 @@ def _model_fields() -> list[str]:
     return sorted(name for name in IsnadConfig.__annotations__ if name not in fixed and name != "model_type")
 
 
+def plain(value: Any) -> Any:
+    """Return a configuration (`asdict`) as YAML holds it, tuples written as lists."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
 def load_config(path: str | Path, cls: type[T]) -> T:
     """Read a YAML file into a configuration class; unknown keys and wrong types raise ConfigError."""
     try:

@@ -3,7 +3,7 @@
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,8 +170,3 @@ def _relations(
         yield head, label, tail
         if type_.symmetric:
             yield tail, label, head
-
-
-def without_ids(document: Document) -> Document:
-    """Return the bare text of a document, as a model sees it."""
-    return replace(document, entities=(), relations=(), clusters=())

@@ -27,7 +27,7 @@ from ..model.windows import WindowMaker
 from . import checkpoints
 from .augment import Augmenter
 from .collate import Collator, ParagraphDataset
-from .config import FinetuneConfig
+from .config import FinetuneConfig, plain
 from .examples import Unreachable, build_examples
 from .finish import finish, predict
 from .loading import load_model
@@ -144,7 +144,7 @@ def save_model(
     (temporary / "metrics.json").write_text(
         json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    resolved = yaml.safe_dump(_plain(asdict(config)), allow_unicode=True, sort_keys=False)
+    resolved = yaml.safe_dump(plain(asdict(config)), allow_unicode=True, sort_keys=False)
     (temporary / "training.yaml").write_text(resolved, encoding="utf-8")
     checkpoints.publish(temporary, folder)
     return folder
@@ -220,9 +220,3 @@ def _unreachable(documents: Sequence[Document], maker: WindowMaker, schema: Labe
     for doc, start, end, label, why in found.entities[:20]:
         log.warning("gold %s [%d:%d] of %s cannot be learned: %s", label, start, end, doc, why)
     return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
