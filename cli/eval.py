@@ -12,7 +12,7 @@ import yaml
 from ..model.errors import ConfigError
 from ..model.store import EMBEDDED
 from ..training.config import plain
-from ..training.data.sources import load_schema, load_source, load_split
+from ..training.data.sources import load_corpora, load_schema, load_source, load_split
 from .extract import load_extractor
 from .options import ReportFormat, SpanConvention
 from .support import console, progress, quiet, refuse_existing, remarks_only, require, say, whole_file
@@ -70,6 +70,7 @@ def evaluate_leave_one_out(
     schema = load_schema(config.data.schema)
     articles = load_source(ARTICLES, schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
+    corpora = load_corpora(config.data.corpora, schema, [*dev, *articles])
     if system == "joint":
         _refuse_seen(config.encoder.path, articles)
     resolved = {"system": system, "config": plain(asdict(config))}
@@ -83,7 +84,7 @@ def evaluate_leave_one_out(
 
     score = development_scores(schema)
     # An unknown system is found before anything is written.
-    make_system(system, config, schema, output, score=score)
+    make_system(system, config, schema, output, score=score, corpora=corpora)
     _claim(output, yaml.safe_dump(resolved, allow_unicode=True, sort_keys=False))
     with remarks_only():
         outcome = leave_one_out(
@@ -91,7 +92,9 @@ def evaluate_leave_one_out(
             train,
             dev,
             schema,
-            lambda id_: make_system(system, config, schema, output / "folds" / id_, score=score),
+            lambda id_: make_system(
+                system, config, schema, output / "folds" / id_, score=score, corpora=corpora
+            ),
             folder=output / "predictions",
             progress=say,
         )

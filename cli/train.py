@@ -10,7 +10,7 @@ import yaml
 from ..model.document import Document
 from ..model.errors import ConfigError
 from ..training.config import FinetuneConfig, build, load_config
-from ..training.data.sources import find_config, load_schema, load_split
+from ..training.data.sources import find_config, load_corpora, load_schema, load_split
 from .support import console, quiet, remarks_only, require, say
 
 
@@ -50,6 +50,7 @@ def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume
     require("accelerate", *({config.tracker} - {"none"}), task="isnad train")
     schema = load_schema(config.data.schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
+    corpora = load_corpora(config.data.corpora, schema, dev)
     quiet()
     from ..eval.evaluate import evaluate
     from ..eval.report import to_rich
@@ -63,9 +64,10 @@ def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume
         latest[:] = predicted
         return measure(gold, predicted)
 
-    say(f"training {config.name!r} on {len(train)} documents, {len(dev)} for development")
+    beside = "".join(f", {len(c.documents)} of {c.name} (x{c.weight:g})" for c in corpora)
+    say(f"training {config.name!r} on {len(train)} documents{beside}, {len(dev)} for development")
     with remarks_only():
-        result = finetune(config, schema, train, dev, output, score=score, resume=resume)
+        result = finetune(config, schema, train, dev, output, score=score, corpora=corpora, resume=resume)
     # The last thing that `finetune` measures is the finished model.
     title = f"{config.name} on the development documents"
     console().print(to_rich(evaluate(dev, latest, schema), title))

@@ -11,7 +11,7 @@ from .document import Document, Entity, Relation, number_clusters
 from .relations import Triple, distinct, merge_directions, sentences
 from .schema import LabelSchema
 from .scores import Backend, Floats, WindowScores
-from .text import extend_over_marks, letter_offset, make_entity, paragraphs
+from .text import extend_over_marks, letter_offset, make_entity, paragraphs, trim_edges
 from .windows import Window
 
 # Mention pairs scored in one call, so that a book's millions of pairs are never in memory as vectors at once.
@@ -82,7 +82,6 @@ def probabilities(logits: Floats, calibration: Floats) -> Floats:
 class _Span:
     start: int
     end: int
-    word_start: int
     label: int
     score: float
     vector: Floats
@@ -151,16 +150,10 @@ class Decoder:
             if not window.core[0] <= first < window.core[1]:
                 continue
             start, end = span_offsets(text, window, scores, int(row))
-            found.append(
-                _Span(
-                    start,
-                    end,
-                    window.words[first][0],
-                    int(label[row]),
-                    float(probability[row, label[row]]),
-                    scores.vectors[row],
-                )
-            )
+            if start == end:
+                continue
+            score = float(probability[row, label[row]])
+            found.append(_Span(start, end, int(label[row]), score, scores.vectors[row]))
         return found
 
     def _relations(
@@ -246,13 +239,16 @@ def coreference_mentions(
 
 
 def span_offsets(text: str, window: Window, scores: WindowScores, row: int) -> tuple[int, int]:
-    """Return (start, end) of a candidate in code points: proclitics off, trailing marks on."""
+    """Return (start, end) of a candidate in code points: proclitics and outer punctuation off, marks on.
+
+    Empty if the candidate is nothing but punctuation.
+    """
     first, last = scores.spans[row]
     word_start, word_end = window.words[first]
     start = letter_offset(text, word_start, word_end, int(scores.proclitics[row]))
     # A proclitic cannot be the whole word.
     start = word_start if start >= word_end else start
-    return start, extend_over_marks(text, window.words[last][1])
+    return trim_edges(text, start, extend_over_marks(text, window.words[last][1]))
 
 
 def resolve_crossing(spans: Sequence[_Span], *, same_start: bool = True) -> list[_Span]:

@@ -31,18 +31,39 @@ def smoothed_targets(shape: torch.Size, spans: Tensor, types: Tensor, *, smoothi
 def span_loss(logits: Tensor, gold: dict[str, Tensor], *, smoothing: float) -> Tensor:
     """Return the binary cross-entropy of all spans and types, summed, divided by the number of words.
 
+    What a corpus does not say costs nothing: labels that it does not annotate, spans inside the names of a
+    corpus without nesting, and which of several labels a coarser tag stands for. Of the latter the
+    probability that at least one holds is learned (marginal likelihood over the labels, as for partially
+    labelled data in Greenberg et al. 2018, "Marginal Likelihood Training of BiLSTM-CRF…", section 3).
+
     Args:
         logits: [batch, words, words, types]; impossible cells hold -10000 and cost nothing.
-        gold: `spans` [spans, 3], `types` [spans, types], `annotated` [batch, types] (False: not negative,
-            unknown).
+        gold: `spans` [spans, 3], `types` [spans, types], `coarse` [spans], `owner` [batch, words] (see
+            `training.examples.Example`), `annotated` [batch, types] (False: not negative, unknown).
         smoothing: see `smoothed_targets`.
     """
     targets = smoothed_targets(logits.shape, gold["spans"], gold["types"], smoothing=smoothing)
     possible = logits > -9e3
-    weight = gold["annotated"][:, None, None, :] & possible
+    owner = gold["owner"]
+    inside = (owner[:, :, None] == owner[:, None, :]) & (owner >= 0)[:, :, None]
+    weight = gold["annotated"][:, None, None, :] & possible & ~inside[..., None]
+    window, start, end = gold["spans"].unbind(1)
+    # A gold span is known, for the labels of its corpus and for its own.
+    known = gold["annotated"][window] | gold["types"]
+    silent = (gold["coarse"] & ~gold["types"].any(dim=1))[:, None]
+    weight[window, start, end] = known & ~silent & ~(gold["types"] & gold["coarse"][:, None])
     losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    total = torch.where(weight, losses, 0.0).sum()
+    total = total + _any_of(logits[window, start, end], gold["types"] & gold["coarse"][:, None])
     words = possible[..., 0].diagonal(dim1=1, dim2=2).sum().clamp(min=1)
-    return torch.where(weight, losses, 0.0).sum() / words
+    return total / words
+
+
+def _any_of(logits: Tensor, types: Tensor) -> Tensor:
+    """Return the summed negative log-probability that some of `types` [spans, types] hold; rows of none cost 0."""
+    rows = types.any(dim=1)
+    none = torch.where(types[rows], functional.softplus(logits[rows]), 0.0).sum(dim=1)
+    return -torch.log(-torch.expm1(-none.clamp(min=1e-6))).sum()
 
 
 def proclitic_loss(logits: Tensor, labels: Tensor) -> Tensor:

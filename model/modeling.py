@@ -210,7 +210,8 @@ class IsnadModel(PreTrainedModel):
     def _relation_loss(self, output: IsnadOutput, word_mask: Tensor, gold: dict[str, Tensor]) -> Tensor:
         assert output.words is not None and output.span_logits is not None
         spans, types, index = self._training_spans(output.span_logits.detach(), gold)
-        pairs = _thinned(same_window_pairs(spans), index, len(spans))
+        pairs = same_window_pairs(spans)
+        pairs = _thinned(pairs[gold["relation_annotated"][spans[pairs[:, 0], 0]]], index, len(spans))
         if not len(pairs):
             return output.words.sum() * 0.0
         mentions = self.mentions(output.words, spans, types)

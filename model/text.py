@@ -225,3 +225,29 @@ def western_digits(text: str) -> str:
 
 
 _DIGITS = str.maketrans({c: to for to, chars in DIGIT_FOLDS.items() for c in chars})
+
+
+# Signs that may begin or end a name (@handle, +18, 50%, ج.م., a title's question mark). Other punctuation and
+# symbols at an edge, quotes and emoji above all, are not part of a name.
+_OPENING, _CLOSING = frozenset("@#+("), frozenset("%٪‰.)+؟?!°")
+_EDGE_CATEGORIES = frozenset({"Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sk", "Sm", "So"})
+
+
+def trim_edges(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the span without the punctuation, symbols and blanks at its edges that no name has there.
+
+    A bracket stays only if its partner is inside. A span of nothing else comes back empty.
+    """
+    if text[start].isalnum() and text[end - 1].isalnum():
+        return start, end
+    while start < end and _strange(text[start], _OPENING, partner=")", rest=text[start + 1 : end]):
+        start += 1
+    while end > start and _strange(text[end - 1], _CLOSING, partner="(", rest=text[start : end - 1]):
+        end -= 1
+    return start, end
+
+
+def _strange(char: str, allowed: frozenset[str], *, partner: str, rest: str) -> bool:
+    if char in "()" and char in allowed:
+        return partner not in rest
+    return char not in allowed and (unicodedata.category(char) in _EDGE_CATEGORIES or char.isspace())

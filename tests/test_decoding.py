@@ -13,7 +13,7 @@ from isnad.model.windows import Window, word_letters
 
 
 def _span(start: int, end: int, score: float, label: int = 0) -> _Span:
-    return _Span(start, end, start, label, score, np.zeros(1, dtype=np.float32))
+    return _Span(start, end, label, score, np.zeros(1, dtype=np.float32))
 
 
 def test_of_crossing_spans_the_better_stays_and_nested_ones_do() -> None:

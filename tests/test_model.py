@@ -14,6 +14,7 @@ from isnad.model.encoder import IsnadEncoderConfig
 from isnad.model.modeling import IsnadModel
 from isnad.model.schema import LabelSchema
 from isnad.model.windows import Window, WindowMaker
+from isnad.training.data.annotation import Annotation
 from isnad.training.collate import Collator
 from isnad.training.examples import build_examples
 from torch import Tensor
@@ -187,9 +188,9 @@ def test_types_that_a_corpus_is_silent_about_get_no_gradient(
     schema: LabelSchema, tokenizer: Any, maker: WindowMaker, articles: list[Document]
 ) -> None:
     model = build("isnad-encoder", len(tokenizer), schema, dropout=0.0)
-    rows = [
-        list(build_examples(articles[0], maker, schema, annotated=["PERS", "GPE"], relation_annotated=False))
-    ]
+    labels = {label: (label,) if label in ("PERS", "GPE") else () for label in schema.entity_labels}
+    reading = Annotation(labels, frozenset({"PERS", "GPE"}), nested=True)
+    rows = [list(build_examples(articles[0], maker, schema, annotation=reading))]
     output = model(**Collator(0)(rows))
     output.loss.backward()
     gradient = model.span_head.biaffine.grad

@@ -148,6 +148,8 @@ def test_span_loss_by_hand_and_without_gradient_where_nothing_is_annotated() -> 
     gold = {
         "spans": torch.tensor([[0, 0, 1]]),
         "types": torch.tensor([[True, False]]),
+        "coarse": torch.tensor([False]),
+        "owner": torch.full((1, 2), -1),
         "annotated": torch.tensor([[True, False]]),
     }
     loss = span_loss(cells, gold, smoothing=0.0)
@@ -157,6 +159,29 @@ def test_span_loss_by_hand_and_without_gradient_where_nothing_is_annotated() -> 
     assert logits.grad is not None
     assert not logits.grad[..., 1].any() and logits.grad[..., 0].count_nonzero() == 3
     assert logits.grad[0, 0, 1, 0] < 0 < logits.grad[0, 0, 0, 0]
+
+
+def test_coarse_gold_asks_for_any_of_its_types_and_flat_gold_hides_what_is_inside() -> None:
+    logits = torch.randn(1, 3, 3, 3, requires_grad=True)
+    below = torch.ones(3, 3, dtype=torch.bool).tril(-1)[None, :, :, None]
+    gold = {
+        "spans": torch.tensor([[0, 0, 1], [0, 2, 2]]),
+        "types": torch.tensor([[True, True, False], [False, False, False]]),
+        "coarse": torch.tensor([True, True]),
+        "owner": torch.tensor([[1, 1, 2]]),
+        "annotated": torch.tensor([[True, True, True]]),
+    }
+    loss = span_loss(logits.masked_fill(below, -1e4), gold, smoothing=0.0)
+    p = torch.sigmoid(logits[0].detach())
+    # The gold cell: one of types 0 and 1 holds, type 2 does not. (0, 2) and (1, 2) are no names at all.
+    # (0, 0) and (1, 1) stand inside flat gold, and of (2, 2) nothing is known.
+    expected = -torch.log(1 - (1 - p[0, 1, 0]) * (1 - p[0, 1, 1])) - torch.log(1 - p[0, 1, 2])
+    expected -= torch.log(1 - p[0, 2]).sum() + torch.log(1 - p[1, 2]).sum()
+    assert loss.item() == pytest.approx(expected.item() / 3, rel=1e-4)
+    loss.backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+    moved = logits.grad[0].abs().sum(-1) > 0
+    assert moved.tolist() == [[False, True, True], [False, False, True], [False, False, False]]
 
 
 def test_proclitic_loss_looks_at_entity_initial_words_only() -> None:

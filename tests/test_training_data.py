@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from isnad.model.document import Document, Relation
-from isnad.model.errors import SchemaError
+from isnad.model.errors import DataError, SchemaError
 from isnad.model.schema import LabelSchema
 from isnad.model.text import make_entity, words
 from isnad.model.windows import LETTER_SLOTS, WindowMaker
-from isnad.training.augment import Augmenter, Edit, rewrite
+from isnad.training.augment import Augmenter
+from isnad.training.data.annotation import Annotation, Source
+from isnad.training.edits import Edit, rewrite
 from isnad.training.collate import Collator, ParagraphDataset
 from isnad.training.examples import Unreachable, build_examples, locate, split_paragraphs
 from transformers import AutoTokenizer
@@ -57,7 +59,9 @@ def test_targets_by_hand(maker: WindowMaker, schema: LabelSchema) -> None:
     meeting, inside = schema.relation_index["met_with"], schema.relation_index["occupation_in"]
     assert example.relations.tolist() == [[0, inside, 1], [1, meeting, 3], [3, meeting, 1]]
     assert example.annotated.all() and example.relation_annotated
-    [silent] = build_examples(document, maker, schema, annotated=["PERS"], relation_annotated=False)
+    silence = Annotation({"PERS": ("PERS",), "OCC": (), "ORG": (), "GPE": ()}, frozenset({"PERS"}))
+    [silent] = build_examples(document, maker, schema, annotation=silence)
+    assert not silent.relation_annotated
     assert [schema.entity_labels[i] for i in np.flatnonzero(silent.annotated)] == ["PERS"]
     with pytest.raises(SchemaError, match="unknown entity type 'HERO'"):
         list(build_examples(gold("زار قاآني", ("قاآني", "HERO")), maker, schema))
@@ -236,11 +240,41 @@ def _material(articles: list[Document]) -> None:
     _AUGMENT.append(Augmenter(articles, replace_mentions=0.7, proclitics=0.7))
 
 
+def test_a_coarse_flat_corpus_gives_sets_of_types_and_masks(maker: WindowMaker, schema: LabelSchema) -> None:
+    marked = [("العراق", "X"), ("مطار بغداد", "LOC"), ("بيروت", "LOC")]
+    document = gold("زار وزير خارجية العراق مطار بغداد وبيروت", *marked)
+    reading = Annotation({"LOC": ("GPE", "LOC", "FAC"), "X": ()}, frozenset({"GPE", "LOC", "FAC", "PERS"}))
+    [example] = build_examples(document, maker, schema, annotation=reading)
+    assert example.spans.tolist() == [[3, 3], [4, 5], [6, 6]]
+    named = [{schema.entity_labels[i] for i in np.flatnonzero(t)} for t in example.types]
+    assert named == [set(), {"GPE", "LOC", "FAC"}, {"GPE", "LOC", "FAC"}] and example.coarse.all()
+    owner = example.owner.tolist()
+    assert owner[:3] == [-1] * 3 and owner[4] == owner[5] and len({*owner[3:]} - {-1}) == 3
+    # Gold words keep their proclitics in such a corpus: nothing is said about where in the word a name begins.
+    assert (example.proclitics == -100).all()
+    with pytest.raises(DataError, match="the label 'LOCATION' is not in the schema"):
+        Annotation({"LOC": ("LOCATION",)}, frozenset()).check(schema)
+
+
+def test_epochs_show_a_share_of_a_source_in_turn(
+    maker: WindowMaker, schema: LabelSchema, articles: list[Document]
+) -> None:
+    parts = len(split_paragraphs(articles[0]))
+    sources = [Source("a", articles[:1], weight=0.25), Source("b", articles[1:2], weight=2.0)]
+    data = ParagraphDataset(sources, maker, schema)
+    epochs = [data.shown(epoch) for epoch in range(5)]
+    assert len({len(shown) for shown in epochs}) == 1
+    assert {i for shown in epochs for i in shown if i < parts} == set(range(parts))
+    for shown in epochs:
+        assert sum(i < parts for i in shown) == round(0.25 * parts)
+        assert sorted(i for i in shown if i >= parts) == sorted([*range(parts, len(data))] * 2)
+
+
 def test_items_depend_on_seed_epoch_and_index_alone(
     maker: WindowMaker, schema: LabelSchema, articles: list[Document]
 ) -> None:
     def dataset(seed: int, epoch: int) -> ParagraphDataset:
-        data = ParagraphDataset(articles[:2], maker, schema, augment=_AUGMENT[0], seed=seed)
+        data = ParagraphDataset([Source("articles", articles[:2])], maker, schema, augment=_AUGMENT[0], seed=seed)
         data.set_epoch(epoch)
         return data
 
@@ -251,7 +285,7 @@ def test_items_depend_on_seed_epoch_and_index_alone(
     one = show(dataset(1, 3), forth)
     assert show(dataset(1, 3), back) == one
     assert show(dataset(1, 4), forth) != one and show(dataset(2, 3), forth) != one
-    plain = ParagraphDataset(articles[:2], maker, schema)
+    plain = ParagraphDataset([Source("articles", articles[:2])], maker, schema)
     assert show(plain, forth) == show(plain, back)
     assert plain.lengths == [max(len(e.window.input_ids) for e in plain[i]) for i in range(len(plain))]
 
@@ -259,7 +293,7 @@ def test_items_depend_on_seed_epoch_and_index_alone(
 def test_batches_have_the_shapes_that_the_model_takes(
     maker: WindowMaker, schema: LabelSchema, articles: list[Document]
 ) -> None:
-    data = ParagraphDataset(articles[:1], maker, schema)
+    data = ParagraphDataset([Source("articles", articles[:1])], maker, schema)
     rows = [data[i] for i in range(4)]
     examples = [e for row in rows for e in row]
     batch = Collator(7)(rows)

@@ -2,59 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..model.document import Document, Entity
-from ..model.text import PROCLITICS, make_entity, readable
+from ..model.text import PROCLITICS, readable
+from .edits import Edit, rewrite
+from .noise import misspell
 
 # Types whose names can stand for one another without changing what the sentence says.
 REPLACEABLE = ("PERS", "ORG", "GPE", "LOC", "FAC", "PRODUCT")
 # Proclitics by how often they stand before names in news.
 _PROCLITICS = ("و", "ل", "ب", "ف", "ك", "ول", "وب")
 _PROCLITIC_WEIGHTS = np.asarray([0.45, 0.22, 0.2, 0.05, 0.02, 0.03, 0.03])
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Replace the code points [start, end) by `text`; edits never overlap."""
-
-    start: int
-    end: int
-    text: str
-
-
-def rewrite(document: Document, edits: Sequence[Edit]) -> Document:
-    """Return the document with the edits made and every offset moved along.
-
-    A span that begins at an edit's start begins at its replacement; a span that begins at an edit's end
-    begins after it.
-    """
-    ordered = sorted(edits, key=lambda e: (e.start, e.end))
-    parts: list[str] = []
-    at = 0
-    for edit in ordered:
-        if edit.start < at:
-            raise ValueError(f"edits overlap at {edit.start}")
-        parts += [document.text[at : edit.start], edit.text]
-        at = edit.end
-    text = "".join([*parts, document.text[at:]])
-
-    def moved(offset: int, *, is_end: bool) -> int:
-        shift = 0
-        for edit in ordered:
-            before = edit.end <= offset and (edit.end > edit.start or edit.start < offset or not is_end)
-            if not before:
-                break
-            shift += len(edit.text) - (edit.end - edit.start)
-        return offset + shift
-
-    entities = [
-        make_entity(text, moved(e.start, is_end=False), moved(e.end, is_end=True), e.label, id=e.id)
-        for e in document.entities
-    ]
-    return replace(document, text=text, entities=tuple(entities))
 
 
 class Augmenter:
@@ -64,12 +24,18 @@ class Augmenter:
         documents: training documents, whose names are the gazetteer.
         replace_mentions: probability that a mention of a replaceable type gets another name.
         proclitics: probability that a mention loses its proclitic or gets one.
+        noise: probability that a word is misspelt; see `noise.misspell`.
     """
 
     def __init__(
-        self, documents: Sequence[Document], *, replace_mentions: float = 0.0, proclitics: float = 0.0
+        self,
+        documents: Sequence[Document],
+        *,
+        replace_mentions: float = 0.0,
+        proclitics: float = 0.0,
+        noise: float = 0.0,
     ) -> None:
-        self._replace, self._proclitics = replace_mentions, proclitics
+        self._replace, self._proclitics, self._noise = replace_mentions, proclitics, noise
         names: dict[str, set[str]] = defaultdict(set)
         for document in documents:
             for e in document.entities:
@@ -99,7 +65,8 @@ class Augmenter:
                 edit = self._proclitic(entity, name, before, random)
                 if edit and not any(o.start < edit.end and edit.start < o.end for o in others):
                     edits.append(edit)
-        return rewrite(document, edits) if edits else document
+        changed = rewrite(document, edits) if edits else document
+        return misspell(changed, random, rate=self._noise) if self._noise else changed
 
     @staticmethod
     def _proclitic(entity: Entity, name: str, before: str, random: np.random.Generator) -> Edit | None:

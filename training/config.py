@@ -35,14 +35,23 @@ class DataConfig:
     """What is trained on and what is measured on.
 
     Attributes:
-        train: names or paths: `seeds:authored/train`, `seeds:articles`, or any file or folder of a known format.
+        train: names or paths: `seeds:authored/train`, `seeds:articles`, `corpus:anercorp/train`, or any file or
+            folder of a known format; documents that are annotated by the schema.
         dev: the same, for early stopping, thresholds and calibration.
+        corpora: corpora of other conventions to learn from beside `train`: name or path of a file of
+            `configs/data`, and how often an epoch shows each of its sentences (0.25: every fourth epoch).
         schema: YAML file of the labels; a bare name is looked up in `configs/schemas`.
     """
 
     train: tuple[str, ...] = ("seeds:authored/train",)
     dev: tuple[str, ...] = ("seeds:authored/dev",)
+    corpora: dict[str, float] = field(default_factory=dict)
     schema: str = "wojood"
+
+    def __post_init__(self) -> None:
+        for name, weight in self.corpora.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 100:
+                raise ConfigError(f"corpora: {name} is {weight!r}; accepted: a number above 0, for example 0.5")
 
 
 @dataclass(frozen=True)
@@ -52,10 +61,13 @@ class AugmentConfig:
     Attributes:
         replace_mentions: share of mentions replaced by another of the same type from the training data.
         proclitics: share of mentions that gain or lose a proclitic.
+        noise: share of words that are misspelt as on the web: hamza or taa marbuta dropped, a letter dropped or
+            doubled, the parts of a name joined.
     """
 
     replace_mentions: float = 0.0
     proclitics: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -113,7 +125,7 @@ class FinetuneConfig:
                 value = getattr(self, key)
                 if not math.isfinite(value) or value < 0 or (value == 0 and low == "above 0"):
                     raise ConfigError(f"{key} is {value}; accepted: a number {low}")
-        known = _model_fields()
+        known = model_fields()
         for key in self.model:
             if key not in known:
                 raise ConfigError(f"model: unknown key {key!r}; {nearest(key, known)}")
@@ -128,7 +140,7 @@ _CHOICES = {
 }
 
 
-def _model_fields() -> list[str]:
+def model_fields() -> list[str]:
     """Return the fields of `IsnadConfig` that a run may set; the others follow from schema, encoder and data."""
     from ..model.configuration import IsnadConfig
 

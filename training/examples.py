@@ -19,6 +19,7 @@ from ..model.text import (
     paragraphs,
 )
 from ..model.windows import Window, WindowMaker
+from .data.annotation import Annotation
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ class Example:
     Attributes:
         window: words and pieces.
         spans: [spans, 2], first and last word, unique.
-        types: [spans, entity types], multi-hot.
+        types: [spans, entity types], multi-hot; in a coarse span, the types of which one is the right one.
+        coarse: [spans], True where one of `types` holds and which one is not known; no type: nothing is known.
+        owner: [words], number of the flat gold span that the word stands in: spans inside it are not annotated,
+            nothing is known about them. -1 elsewhere, and everywhere in a corpus that annotates nesting.
         proclitics: [words], leading letters outside the name at entity-initial words, -100 elsewhere.
         relations: [relations, 3], head row, label, tail row; symmetric ones in both directions.
         annotated: [entity types], False where the corpus is silent about the type.
@@ -40,6 +44,8 @@ class Example:
     window: Window
     spans: NDArray[np.int64]
     types: NDArray[np.bool_]
+    coarse: NDArray[np.bool_]
+    owner: NDArray[np.int64]
     proclitics: NDArray[np.int64]
     relations: NDArray[np.int64]
     annotated: NDArray[np.bool_]
@@ -72,13 +78,24 @@ def split_paragraphs(document: Document) -> list[Document]:
     return parts
 
 
-def locate(text: str, window: Window, entity: Entity) -> tuple[int, int, int] | str:
-    """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none."""
+def locate(
+    text: str, window: Window, entity: Entity, *, whole: bool = False
+) -> tuple[int, int, int] | str:
+    """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none.
+
+    Args:
+        text: of the document.
+        window: of the text.
+        entity: gold.
+        whole: take the words that the entity touches, whatever part of them it covers.
+    """
     starts = [s for s, _ in window.words]
     first = bisect_right(starts, entity.start) - 1
     last = bisect_right(starts, entity.end - 1) - 1
     if first < 0 or last < first:
         return "outside the window"
+    if whole:
+        return first, last, 0
     word_start, word_end = window.words[first]
     letters = letters_before(text, word_start, entity.start)
     if letters > MAX_PROCLITICS or letter_offset(text, word_start, word_end, letters) != entity.start:
@@ -94,8 +111,7 @@ def build_examples(
     schema: LabelSchema,
     *,
     unreachable: Unreachable | None = None,
-    annotated: Sequence[str] | None = None,
-    relation_annotated: bool = True,
+    annotation: Annotation | None = None,
 ) -> Iterator[Example]:
     """Yield the windows of a document with their targets.
 
@@ -104,47 +120,38 @@ def build_examples(
         maker: cuts windows for the model's tokenizer.
         schema: gives rows to labels; an unknown label raises SchemaError.
         unreachable: gold that no window can express is appended here.
-        annotated: entity labels that the corpus annotates; all if absent.
-        relation_annotated: whether missing relations are negatives.
+        annotation: how the labels are to be read; None if they are those of `schema`.
     """
-    mask = np.asarray([annotated is None or label in annotated for label in schema.entity_labels])
+    reading = _Reading(schema, annotation)
     missing = {e.id: "in no paragraph" for e in document.entities}
     linked: set[Relation] = set()
     for window in maker.windows(document.text):
-        rows: dict[tuple[int, int], int] = {}
-        types: list[NDArray[np.bool_]] = []
-        proclitics = np.full(len(window.words), -100, dtype=np.int64)
-        row_of: dict[str, int] = {}
+        targets = _Targets(len(window.words))
         lo, hi = window.words[0][0], window.words[-1][1]
         for entity in document.entities:
             if entity.end <= lo or entity.start >= hi:
                 continue
-            place = locate(document.text, window, entity)
-            if not isinstance(place, str) and proclitics[place[0]] not in (-100, place[2]):
+            place = locate(document.text, window, entity, whole=not reading.proclitics)
+            if not isinstance(place, str) and targets.begins_otherwise(place):
                 place = "another span begins in its first word after other proclitics"
             if isinstance(place, str):
                 missing[entity.id] = missing[entity.id] and place
                 continue
-            first, last, letters = place
-            row = rows.setdefault((first, last), len(rows))
-            if row < len(types):
-                # Learned all the same, as no type excludes another; but the decoder gives a span one label.
-                missing[entity.id] = missing[entity.id] and "another label stands on the same span"
-            else:
-                missing[entity.id] = ""
-                types.append(np.zeros(len(schema.entities), dtype=bool))
-            types[row][schema.entity_index[schema.check_entity(entity.label)]] = True
-            proclitics[first] = letters
-            row_of[entity.id] = row
-        relations = list(_relations(document, row_of, schema, linked))
+            repeated = targets.add(entity, place, reading)
+            # Learned all the same, as no type excludes another; but the decoder gives a span one label.
+            why = "another label stands on the same span" if repeated else ""
+            missing[entity.id] = missing[entity.id] and why
+        relations = list(_relations(document, targets.row_of, schema, linked))
         yield Example(
             window,
-            np.asarray(list(rows), dtype=np.int64).reshape(-1, 2),
-            np.asarray(types, dtype=bool).reshape(-1, len(schema.entities)),
-            proclitics,
+            np.asarray(list(targets.rows), dtype=np.int64).reshape(-1, 2),
+            np.asarray(targets.types, dtype=bool).reshape(-1, len(schema.entities)),
+            np.asarray(targets.coarse, dtype=bool),
+            targets.owner,
+            targets.proclitics,
             np.asarray(relations, dtype=np.int64).reshape(-1, 3),
-            mask,
-            relation_annotated,
+            reading.annotated,
+            annotation is None or annotation.relations,
         )
     if unreachable is not None:
         for e in document.entities:
@@ -155,6 +162,57 @@ def build_examples(
                 lost = missing[r.head] or missing[r.tail]
                 why = f"an end cannot be reached: {lost}" if lost else "ends in different windows"
                 unreachable.relations.append((document.id, r.head, r.label, r.tail, why))
+
+
+class _Reading:
+    """Rows of a schema for the tags of a corpus."""
+
+    def __init__(self, schema: LabelSchema, annotation: Annotation | None) -> None:
+        self._schema, self._annotation = schema, annotation
+        labels = schema.entity_labels
+        self.annotated = np.asarray([annotation is None or label in annotation.annotates for label in labels])
+        self.proclitics = annotation is None or annotation.proclitics
+        self.nested = annotation is None or annotation.nested
+
+    def types(self, tag: str) -> NDArray[np.bool_]:
+        """Return [types], True for the schema labels that a tag may stand for."""
+        if self._annotation is None:
+            names: Sequence[str] = (self._schema.check_entity(tag),)
+        else:
+            names = self._annotation.labels[tag]
+        return np.asarray([label in names for label in self._schema.entity_labels])
+
+
+class _Targets:
+    """The targets of one window while its entities are added."""
+
+    def __init__(self, words: int) -> None:
+        self.rows: dict[tuple[int, int], int] = {}
+        self.types: list[NDArray[np.bool_]] = []
+        self.coarse: list[bool] = []
+        self.owner = np.full(words, -1, dtype=np.int64)
+        self.proclitics = np.full(words, -100, dtype=np.int64)
+        self.row_of: dict[str, int] = {}
+
+    def begins_otherwise(self, place: tuple[int, int, int]) -> bool:
+        """Whether another span begins in the same word after other proclitics."""
+        return int(self.proclitics[place[0]]) not in (-100, place[2])
+
+    def add(self, entity: Entity, place: tuple[int, int, int], reading: _Reading) -> bool:
+        """Add an entity; return whether its span was there before."""
+        first, last, letters = place
+        types = reading.types(entity.label)
+        if not reading.nested:
+            self.owner[first : last + 1] = len(self.rows) + 1
+        if reading.proclitics:
+            self.proclitics[first] = letters
+        row = self.row_of[entity.id] = self.rows.setdefault((first, last), len(self.rows))
+        if row < len(self.types):
+            self.types[row] |= types
+            return True
+        self.types.append(types)
+        self.coarse.append(int(types.sum()) != 1)
+        return False
 
 
 def _relations(

@@ -28,6 +28,7 @@ from . import checkpoints
 from .augment import Augmenter
 from .collate import Collator, ParagraphDataset
 from .config import FinetuneConfig, plain
+from .data.annotation import Source
 from .examples import Unreachable, build_examples
 from .finish import finish, predict
 from .loading import load_model
@@ -60,6 +61,7 @@ def finetune(
     output: str | Path,
     *,
     score: Score,
+    corpora: Sequence[Source] = (),
     resume: bool = False,
 ) -> Result:
     """Train a model and leave it in `output/model`, whole or not at all.
@@ -67,10 +69,11 @@ def finetune(
     Args:
         config: the run.
         schema: the labels.
-        train: gold documents to learn from.
+        train: gold documents to learn from, annotated by the schema.
         dev: gold documents for early stopping, calibration and thresholds; never a test set.
         output: folder of the run: checkpoints, tracker, `model/` with `metrics.json` and `training.yaml`.
         score: development scores by name, which must contain `span_f1` and `relation_f1`.
+        corpora: gold of other conventions to learn from as well.
         resume: continue from the newest complete checkpoint.
 
     Raises:
@@ -87,10 +90,11 @@ def finetune(
     maker = WindowMaker(
         tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
     )
-    unreachable = _unreachable(train, maker, schema)
+    sources = [Source("train", train), *corpora]
+    unreachable = _unreachable(sources, maker, schema)
     augment = config.augment
     augmenter = Augmenter(train, **asdict(augment)) if any(asdict(augment).values()) else None
-    dataset = ParagraphDataset(train, maker, schema, augment=augmenter, seed=config.seed)
+    dataset = ParagraphDataset(sources, maker, schema, augment=augmenter, seed=config.seed)
 
     def develop(current: nn.Module) -> dict[str, float]:
         scores = score(dev, predict(current, tokenizer, dev))  # type: ignore[arg-type]
@@ -118,6 +122,7 @@ def finetune(
         "epochs": trainer.state.epoch,
         "best_step": trainer.state.best_global_step,
         "train_documents": len(train),
+        "corpora_documents": {source.name: len(source.documents) for source in corpora},
         "dev_documents": len(dev),
         "unreachable_entities": len(unreachable.entities),
         "unreachable_relations": len(unreachable.relations),
@@ -212,11 +217,14 @@ def _prepare_output(output: Path, resume: bool) -> Path:
     return output
 
 
-def _unreachable(documents: Sequence[Document], maker: WindowMaker, schema: LabelSchema) -> Unreachable:
+def _unreachable(sources: Sequence[Source], maker: WindowMaker, schema: LabelSchema) -> Unreachable:
     found = Unreachable()
-    for document in documents:
-        for _ in build_examples(document, maker, schema, unreachable=found):
-            pass
+    for source in sources:
+        for document in source.documents:
+            for _ in build_examples(
+                document, maker, schema, unreachable=found, annotation=source.annotation
+            ):
+                pass
     for doc, start, end, label, why in found.entities[:20]:
         log.warning("gold %s [%d:%d] of %s cannot be learned: %s", label, start, end, doc, why)
     return found

@@ -11,7 +11,8 @@ from ..model.errors import ConfigError, ModelError
 from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.store import resolve
-from .config import EncoderConfig, FinetuneConfig
+from .config import EncoderConfig, FinetuneConfig, model_fields
+from .transfer import transfer_heads
 
 
 def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel, PreTrainedTokenizerBase]:
@@ -30,8 +31,11 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
         if model.schema == schema:
             _reset_decisions(model)
             return model, tokenizer
-        encoder: Any = model.encoder
-    elif source.scratch:
+        extended = IsnadModel.from_encoder(model.encoder, schema, **(_sizes(model) | config.model))
+        transfer_heads(model, extended)
+        return extended, tokenizer
+    encoder: Any
+    if source.scratch:
         values = dict(source.scratch)
         try:
             encoder = AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values))
@@ -52,6 +56,11 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
             f"write max_pieces: {limit} or less"
         )
     return IsnadModel.from_encoder(encoder, schema, local_files_only=not source.download, **sizes), tokenizer
+
+
+def _sizes(model: IsnadModel) -> dict[str, Any]:
+    """Return the fields of a model's configuration that a run may set."""
+    return {name: getattr(model.config, name) for name in model_fields()}
 
 
 def _continued(folder: str, settings: dict[str, Any]) -> IsnadModel:

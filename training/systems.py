@@ -10,6 +10,7 @@ from ..model.errors import ConfigError, IsnadError, nearest
 from ..model.inference import Extractor
 from ..model.schema import LabelSchema
 from .config import FinetuneConfig
+from .data.annotation import Source
 from .finetune import Score, finetune
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ SYSTEMS = ("joint", "flat", "crf")
 
 
 def make_system(
-    kind: str, config: FinetuneConfig, schema: LabelSchema, folder: Path, *, score: Score
+    kind: str,
+    config: FinetuneConfig,
+    schema: LabelSchema,
+    folder: Path,
+    *,
+    score: Score,
+    corpora: Sequence[Source] = (),
 ) -> "JointSystem | CrfTagger | FlatTagger":
     """Return a fresh system.
 
@@ -30,12 +37,15 @@ def make_system(
         schema: the labels.
         folder: for the checkpoints of the joint model.
         score: development scores.
+        corpora: corpora of other conventions, which the joint model learns from too.
 
     Raises:
-        ConfigError: an unknown kind.
+        ConfigError: an unknown kind, or corpora for a baseline.
     """
     if kind == "joint":
-        return JointSystem(config, schema, folder, score=score)
+        return JointSystem(config, schema, folder, score=score, corpora=corpora)
+    if corpora:
+        raise ConfigError(f"data.corpora is set, but the system {kind!r} learns from data.train only")
     if kind == "crf":
         from .baselines.crf import CrfTagger
 
@@ -62,25 +72,35 @@ class JointSystem:
         schema: the labels.
         folder: of the run; removed after `predict` unless `keep`.
         score: development scores, as for `finetune`.
+        corpora: as for `finetune`.
         keep: keep checkpoints and model.
     """
 
     def __init__(
-        self, config: FinetuneConfig, schema: LabelSchema, folder: Path, *, score: Score, keep: bool = False
+        self,
+        config: FinetuneConfig,
+        schema: LabelSchema,
+        folder: Path,
+        *,
+        score: Score,
+        corpora: Sequence[Source] = (),
+        keep: bool = False,
     ) -> None:
-        self._config, self._schema, self._folder, self._score, self._keep = (
-            config,
-            schema,
-            folder,
-            score,
-            keep,
-        )
+        self._config, self._schema, self._folder, self._score = config, schema, folder, score
+        self._corpora, self._keep = corpora, keep
         self._extractor: Extractor | None = None
 
     def fit(self, train: Sequence[Document], dev: Sequence[Document]) -> None:
         """Train, continuing from the newest complete checkpoint if there is one."""
         result = finetune(
-            self._config, self._schema, train, dev, self._folder, score=self._score, resume=True
+            self._config,
+            self._schema,
+            train,
+            dev,
+            self._folder,
+            score=self._score,
+            corpora=self._corpora,
+            resume=True,
         )
         self._extractor = Extractor.from_pretrained(result.folder)
 

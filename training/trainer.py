@@ -25,12 +25,14 @@ class EpochSampler(Sampler[int]):
         lengths: pieces of every item.
         batch_size: items of a batch.
         seed: of the order.
-        dataset: told of the epoch too, as its augmentation depends on it.
+        dataset: says which items an epoch shows (`shown`), and is told of the epoch, as its augmentation
+            depends on it; without those methods every epoch shows every item.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, dataset: Any) -> None:
         self._lengths, self._batch_size, self._seed, self._dataset = list(lengths), batch_size, seed, dataset
         self._epoch = 0
+        self._count = len(self._shown())
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass."""
@@ -39,12 +41,20 @@ class EpochSampler(Sampler[int]):
             self._dataset.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
         state = np.random.SeedSequence((self._seed, self._epoch)).generate_state(1)[0]
         generator = torch.Generator().manual_seed(int(state))
-        return iter(get_length_grouped_indices(self._lengths, self._batch_size, generator=generator))
+        shown = self._shown()
+        lengths = [self._lengths[index] for index in shown]
+        order = get_length_grouped_indices(lengths, self._batch_size, generator=generator)
+        return iter([shown[at] for at in order])
+
+    def _shown(self) -> list[int]:
+        if hasattr(self._dataset, "shown"):
+            return list(self._dataset.shown(self._epoch))
+        return list(range(len(self._lengths)))
 
 
 class IsnadTrainer(AtomicCheckpoints, Trainer):
@@ -87,7 +97,9 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
                         "weight_decay": self.args.weight_decay if matrix else 0.0,
                     }
                     for (encoder, matrix), parameters in groups.items()
-                ]
+                ],
+                # One pass over memory instead of ten; on a CPU the step was a quarter of the time without it.
+                fused=True,
             )
         return self.optimizer
 

@@ -1,16 +1,19 @@
-"""Data, schemas and configurations by name: `seeds:articles`, `wojood`, `seeds`; or by path."""
+"""Data, schemas and configurations by name: `seeds:articles`, `corpus:anercorp/dev`, `wojood`; or by path."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...model.document import Document
 from ...model.errors import ConfigError, DataError, nearest
 from ...model.schema import LabelSchema
 from . import FORMATS, read_documents
+from .annotation import Annotation, Source
+from .corpora import load_corpus
 from .seeds import PARTS, load_articles, load_authored
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PREFIX = "seeds:"
+CORPUS = "corpus:"
 SEEDS = (f"{PREFIX}articles", *(f"{PREFIX}authored/{part}" for part in PARTS))
 
 
@@ -18,8 +21,9 @@ def load_source(name: str, schema: LabelSchema, *, format: str | None = None) ->
     """Return the annotated documents of one source.
 
     Args:
-        name: `seeds:articles`, `seeds:authored/train`, `seeds:authored/dev`, `seeds:authored/all`, or the
-            path of a file or folder in one of the formats of `training.data`.
+        name: `seeds:articles`, `seeds:authored/train`, `seeds:authored/dev`, `seeds:authored/all`; a corpus of
+            `configs/data` whose tags are labels of the schema, `corpus:wojood-sample/train`; or the path of a
+            file or folder in one of the formats of `training.data`.
         schema: the labels and signatures that the annotation must keep to.
         format: the format of a path; None to detect it.
 
@@ -28,11 +32,14 @@ def load_source(name: str, schema: LabelSchema, *, format: str | None = None) ->
     """
     if name.startswith(PREFIX):
         return _load_seeds(name, schema)
+    if name.startswith(CORPUS):
+        return _load_corpus(name, schema)
     if not Path(name).exists():
         raise DataError(
             "no such file or folder",
             path=name,
-            accepted=f"a path to annotated documents ({', '.join(FORMATS)}), or one of {', '.join(SEEDS)}",
+            accepted=f"a path to annotated documents ({', '.join(FORMATS)}), one of {', '.join(SEEDS)}, or "
+            f"{CORPUS}NAME/PART",
         )
     return read_documents(name, format=format, schema=schema)
 
@@ -60,6 +67,41 @@ def load_split(
             accepted="sources under data.train and data.dev that share no text",
         )
     return learned, measured
+
+
+def load_corpora(
+    weights: Mapping[str, float], schema: LabelSchema, held_out: Sequence[Document]
+) -> list[Source]:
+    """Return the training parts of corpora of other conventions.
+
+    Args:
+        weights: name or path of a file of `configs/data`, and how often an epoch shows each sentence.
+        schema: the labels that the corpora are mapped to.
+        held_out: documents that are measured on; none may be among the corpora.
+
+    Raises:
+        DataError: missing data, an unknown label, or a text that is held out.
+    """
+    measured = {line for document in held_out for line in document.text.splitlines() if line.strip()}
+    sources = []
+    for name, weight in weights.items():
+        corpus = load_corpus(name, "train")
+        config = corpus.config
+        annotation = Annotation(
+            {tag: tuple(labels) for tag, labels in config.labels.items()},
+            frozenset(config.annotated),
+            nested=config.nested,
+            proclitics=config.proclitics == "split",
+        )
+        annotation.check(schema, where=name)
+        for document in corpus.documents:
+            if measured & set(document.text.splitlines()):
+                raise DataError(
+                    f"a sentence of {document.id!r} is held out for measuring",
+                    accepted="corpora that share no sentence with data.dev",
+                )
+        sources.append(Source(config.name, corpus.documents, annotation, weight))
+    return sources
 
 
 def load_schema(name: str | Path) -> LabelSchema:
@@ -94,3 +136,16 @@ def _load_seeds(name: str, schema: LabelSchema) -> list[Document]:
     if name not in SEEDS:
         raise DataError(f"unknown source {name!r}", accepted=nearest(name, SEEDS))
     return load_articles(schema) if corpus == "articles" else load_authored(schema, part)
+
+
+def _load_corpus(name: str, schema: LabelSchema) -> list[Document]:
+    corpus, _, part = name.removeprefix(CORPUS).partition("/")
+    documents = list(load_corpus(corpus, part or "all").documents)
+    unknown = {e.label for document in documents for e in document.entities} - set(schema.entity_labels)
+    if unknown:
+        raise DataError(
+            f"{name}: its tags {', '.join(sorted(unknown))} are not labels of the schema {schema.name!r}",
+            accepted=f"a schema with these labels, or the corpus under data.corpora, where configs/data/{corpus}.yaml "
+            "maps its tags",
+        )
+    return documents
