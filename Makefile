@@ -1,6 +1,7 @@
 # make demo   install into .venv, extract the five articles, write out/articles.html
 # make test   the whole test suite
 # make lint   ruff and mypy
+# make model  rebuild the embedded models from raw text and corpora (hours; see README, "Rebuild the model")
 # make clean  remove .venv, caches and out/
 #
 # Needs make and Python 3.11 or newer. PYTHON=python3.12 chooses another one; pip reads its usual settings
@@ -17,7 +18,7 @@ ifeq ($(shell test -d "$(HOME)" && test -w "$(HOME)" && echo usable),)
 export HOME := $(shell mkdir -p .venv/home && echo "$(CURDIR)/.venv/home")
 endif
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types model clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -26,6 +27,18 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+# Every step leaves a folder in runs/ and is passed over when that is there; what was cut off goes on where it was.
+model: .venv/installed-dev
+	$(BIN)/python -m isnad.training.pretrain configs/pretrain/cpu.yaml runs/pretrain
+	test -d runs/corpora/model || $(BIN)/isnad train --resume --config configs/finetune/corpora.yaml -o runs/corpora
+	test -d runs/authored/model || $(BIN)/isnad train --resume --config configs/finetune/authored.yaml -o runs/authored
+	$(BIN)/python -m isnad.training.embed runs/authored/model isnad-small-authored
+	$(BIN)/isnad eval --leave-one-out --config configs/finetune/articles.yaml -o runs/loo
+	cp runs/loo/result.json eval/results/leave_one_out_joint.json
+	test -d runs/final/model || $(BIN)/isnad train --resume --config configs/finetune/articles.yaml -o runs/final
+	$(BIN)/python -m isnad.training.embed runs/final/model isnad-small
+	$(BIN)/python -m isnad.eval.tables
 
 lint: .venv/installed-dev types
 	$(BIN)/python -m ruff check .

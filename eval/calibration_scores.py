@@ -59,7 +59,7 @@ class CalibrationScores:
         return self.reliability[HEADLINE].brier
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON: scores for readers, and the bins."""
+        """Return plain data for JSON: the scores, and the 15 bins of equal width."""
         main = self.reliability[HEADLINE]
         return {
             "n": main.n,
@@ -76,7 +76,7 @@ class CalibrationScores:
                 }
                 for name, r in self.reliability.items()
             },
-            "reliability": {name: r.to_dict()["bins"] for name, r in self.reliability.items()},
+            "bins": main.to_dict()["bins"],
             "samples": self.samples,
             "level": self.level,
             "seed": self.seed,
@@ -149,9 +149,8 @@ def _resampled_ece(
             continue
         if kind == "mass":
             there = weight > 0
-            place = np.zeros(len(score), dtype=np.int64)
             cuts = quantile_edges(score[there], weight[there], bins)
-            place[:] = np.searchsorted(cuts, score, side="left")
+            place = np.searchsorted(cuts, score, side="left")
         errors[sample] = np.abs(np.bincount(place, weight * (correct - score))).sum() / whole
     return errors
 
@@ -165,7 +164,9 @@ def _resampled_mean(values: Array, owner: np.ndarray, drawn: np.ndarray) -> Arra
     return np.divide(drawn @ sums, whole, out=np.full(len(drawn), np.nan), where=whole > 0)
 
 
-def _ece_by_chance(score: Array, edges: Sequence[float], random: np.random.Generator, *, draws: int = 200) -> float:
+def _ece_by_chance(
+    score: Array, edges: Sequence[float], random: np.random.Generator, *, draws: int = 200
+) -> float:
     """Return the mean error if every item were right with the probability of its score."""
     if not len(score):
         return 0.0

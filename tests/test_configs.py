@@ -9,13 +9,20 @@ import yaml
 from isnad.model.errors import IsnadError
 from isnad.model.schema import LabelSchema
 from isnad.training.config import FinetuneConfig, load_config
-from isnad.training.data.sources import find_config, load_schema, load_source, load_split
-from isnad.training.pretrain.recipe import PretrainConfig
+from isnad.training.data.annotation import Annotation
+from isnad.training.data.corpora import corpus_config
+from isnad.training.data.corpus_config import CorpusConfig
+from isnad.training.data.sources import CORPUS, find_config, load_schema, load_source, load_split
+from isnad.training.pretrain.compare import CompareConfig
+from isnad.training.pretrain.settings import PretrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 READERS: dict[str, Callable[[Path], Any]] = {
+    "data": lambda path: load_config(path, CorpusConfig),
     "finetune": lambda path: load_config(path, FinetuneConfig),
-    "pretrain": lambda path: load_config(path, PretrainConfig),
+    "pretrain": lambda path: load_config(
+        path, CompareConfig if path.stem == "compare" else PretrainConfig
+    ),
     "schemas": LabelSchema.from_yaml,
 }
 FILES = sorted(CONFIGS.rglob("*.yaml")) + sorted(CONFIGS.rglob("*.yml"))
@@ -48,13 +55,13 @@ def test_every_key_with_a_slip_is_refused_and_the_right_one_named(path: Path, tm
     for where, mapping in places:
         for key in list(mapping or {}):
             mapping[key + "x"] = mapping.pop(key)
-            copy = tmp_path / "copy.yaml"
+            copy = tmp_path / path.name
             copy.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
             with pytest.raises(IsnadError) as caught:
                 READERS[kind(path)](copy)
             message = str(caught.value)
             assert repr(key + "x") in message and f"did you mean {key!r}" in message, (where, message)
-            assert "copy.yaml" in message
+            assert path.name in message
             mapping[key] = mapping.pop(key + "x")
 
 
@@ -62,6 +69,14 @@ def test_every_key_with_a_slip_is_refused_and_the_right_one_named(path: Path, tm
 def test_data_of_finetuning_exists_and_is_disjoint(path: Path):
     config = load_config(path, FinetuneConfig)
     schema = load_schema(config.data.schema)
+    # Public corpora are not part of the project: that their descriptions fit the schema is all there is to test.
+    named = [n.removeprefix(CORPUS).partition("/")[0] for n in config.data.train if n.startswith(CORPUS)]
+    assert {d for n in named for d in corpus_config(n).labels} <= set(schema.entity_labels)
+    for corpus in map(corpus_config, config.data.corpora):
+        labels = {tag: tuple(names) for tag, names in corpus.labels.items()}
+        Annotation(labels, frozenset(corpus.annotated)).check(schema)
+    if named:
+        return
     train, dev = load_split(config.data.train, config.data.dev, schema)
     assert len(train) > len(dev) > 0
     assert {e.label for d in train for e in d.entities} <= set(schema.entity_labels)
@@ -69,12 +84,15 @@ def test_data_of_finetuning_exists_and_is_disjoint(path: Path):
 
 @pytest.mark.parametrize("path", [p for p in FILES if kind(p) == "pretrain"], ids=name)
 def test_pretraining_sizes_are_those_of_the_encoder(path: Path):
-    from isnad.model.encoder import IsnadEncoderConfig
+    from transformers import AutoConfig
 
-    config = load_config(path, PretrainConfig)
-    encoder = IsnadEncoderConfig(vocab_size=config.vocab_size, **config.encoder)
-    for key, value in config.encoder.items():
-        assert key in IsnadEncoderConfig.__annotations__ and getattr(encoder, key) == value
+    read = READERS["pretrain"](path)
+    config = getattr(read, "pretraining", read)
+    sizes = dict(config.encoder)
+    encoder = AutoConfig.for_model(sizes.pop("model_type", "isnad-encoder"), vocab_size=config.vocab_size, **sizes)
+    known = encoder.to_dict()
+    for key, value in sizes.items():
+        assert key in known and getattr(encoder, key) == value
 
 
 def test_seeds_names_every_key():

@@ -1,4 +1,4 @@
-"""Pretraining: corpus streaming, tokenizer, vectors, masking, and the whole recipe on a handful of articles."""
+"""What comes before pretraining: corpus streaming, tokenizer, shards, blocks and masking."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from isnad.model.encoder import PIECE_CHARS, IsnadEncoderModel, char_table, reversed_positions
+from isnad.model.encoder import PIECE_CHARS, char_table, reversed_positions
+from isnad.model.errors import DataError
 from isnad.model.folding import fold
 from isnad.training.pretrain.corpus import mixture
-from isnad.training.pretrain.mlm import WholeWordMasking, pack
-from isnad.training.pretrain.recipe import PretrainConfig, pretrain
+from isnad.training.pretrain.mlm import PackedBlocks, ShuffledBlocks, WholeWordMasking
+from isnad.training.pretrain.shards import ShardWriter, encode, find_stream
 from isnad.training.pretrain.tokenizer import fertility, train_tokenizer
-from transformers import AutoModel, AutoTokenizer
+from torch.utils.data import DataLoader
+from transformers import AutoTokenizer
 
 
 @pytest.fixture(scope="module")
 def texts(root: Path) -> list[str]:
     files = sorted((root / "seeds/authored").glob("*.txt"))[::20]
-    return [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for file in files for line in [*file.read_text(encoding="utf-8").splitlines(), ""]]
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +98,123 @@ def test_masking_takes_whole_words(tokenizer) -> None:
     assert 0.25 < chosen[:, ~special].mean() < 0.35
     assert 0.7 < (inputs[chosen] == tokenizer.mask_token_id).mean() < 0.9
     assert (inputs[~chosen] == np.tile(ids, (64, 1))[~chosen]).all()
+    everything = WholeWordMasking(tokenizer, rate=0.3, masked=1.0, noise=0.0)([{"input_ids": ids}] * 8)
+    assert (everything["input_ids"][everything["labels"] != -100] == tokenizer.mask_token_id).all()
 
 
-def test_packing_keeps_every_piece(tmp_path: Path) -> None:
-    pieces = tmp_path / "pieces.txt"
-    pieces.write_text("5 6 7\n8\n", encoding="ascii")
-    assert pack(pieces, tmp_path / "stream.npy", 3) == 6
-    assert np.load(tmp_path / "stream.npy", allow_pickle=False).tolist() == [5, 6, 7, 3, 8, 3]
+def test_masking_depends_on_seed_and_position_alone(tokenizer) -> None:
+    ids = np.asarray(tokenizer("والتقى إسماعيل قاآني قادة الفصائل في بغداد " * 8)["input_ids"])
+
+    def masked(position: int, *, seed: int = 1, before: int = 0) -> list[list[int]]:
+        masking = WholeWordMasking(tokenizer, seed=seed)
+        for earlier in range(before):
+            masking([{"input_ids": ids, "position": earlier}])
+        return masking([{"input_ids": ids, "position": position}] * 4)["labels"].tolist()
+
+    assert masked(40) == masked(40, before=3), "what was masked before does not matter"
+    assert masked(40) != masked(44) and masked(40) != masked(40, seed=2)
+
+
+def _write(folder: Path, tokenizer, lines: list[str], *, megabytes: int = 64, limit: int = 0) -> dict:
+    writer = ShardWriter(folder, tokenizer, megabytes=megabytes)
+    if limit:
+        writer._limit = limit
+    for ids in encode(lines, tokenizer, batch=7):
+        writer.add(ids)
+    return writer.close()
+
+
+def test_shards_hold_every_piece_with_boundaries(tokenizer, texts, tmp_path: Path) -> None:
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    lines = ["زار الرئيس بغداد", "ثم عاد", "", "", "ـ", "وقال نصرالله", ""]
+    _write(tmp_path, tokenizer, lines)
+    expected = []
+    for document in (["زار الرئيس بغداد", "ثم عاد"], ["وقال نصرالله"]):
+        expected.append(cls)
+        for paragraph in document:
+            expected += [*tokenizer(paragraph, add_special_tokens=False)["input_ids"], sep]
+    [path] = find_stream(tmp_path)
+    stream = np.load(path, allow_pickle=False)
+    assert stream.dtype == np.uint16 and stream.tolist() == expected
+
+
+def test_shards_are_small_and_cut_between_documents(tokenizer, texts, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    content = _write(tmp_path / "one", tokenizer, texts)
+    [single] = find_stream(tmp_path / "one")
+    whole = np.load(single, allow_pickle=False)
+    longest = max(np.diff(np.flatnonzero(np.append(whole, tokenizer.cls_token_id) == tokenizer.cls_token_id)))
+    for limit in (int(longest) + 10, int(longest) // 3):
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        again = _write(folder, tokenizer, texts, limit=limit)
+        parts = [np.load(path, allow_pickle=False) for path in find_stream(folder)]
+        assert len(parts) > 1 and max(map(len, parts)) <= limit
+        assert np.concatenate(parts).tolist() == whole.tolist()
+        assert (again["pieces"], again["documents"]) == (content["pieces"], content["documents"])
+        if limit > longest:
+            assert all(part[0] == tokenizer.cls_token_id for part in parts)
+    real = ShardWriter(tmp_path, tokenizer, megabytes=64)
+    assert 64_000_000 - 2 <= real._limit * 2 + 128 <= 64_000_000
+
+
+def test_a_damaged_shard_is_refused(tokenizer, texts, tmp_path: Path) -> None:
+    _write(tmp_path, tokenizer, texts)
+    [path] = find_stream(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"stream-000\.npy is not what was written"):
+        find_stream(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"stream-000\.npy is missing"):
+        find_stream(tmp_path)
+
+
+def test_shards_that_were_not_finished_do_not_count(tokenizer, texts, tmp_path: Path) -> None:
+    writer = ShardWriter(tmp_path, tokenizer)
+    writer._limit = 200
+    for ids in encode(texts, tokenizer):
+        writer.add(ids)
+    assert list(tmp_path.iterdir()) and find_stream(tmp_path) == []
+
+
+def test_blocks_over_one_file_and_over_shards(tmp_path: Path) -> None:
+    np.save(tmp_path / "stream.npy", np.arange(25, dtype=np.uint16))
+    [single] = find_stream(tmp_path)
+    blocks = PackedBlocks(single, 4)
+    assert len(blocks) == 6 and blocks[5]["input_ids"].tolist() == [20, 21, 22, 23]
+    assert blocks[0]["input_ids"].dtype == np.int64
+    paths = []
+    for number, (lo, hi) in enumerate([(0, 9), (9, 12), (12, 25)]):
+        paths.append(tmp_path / f"part-{number}.npy")
+        np.save(paths[-1], np.arange(lo, hi, dtype=np.uint16))
+    found = [PackedBlocks(paths, 4)[n]["input_ids"].tolist()[0] for n in range(len(PackedBlocks(paths, 4)))]
+    assert found == [0, 4, 12, 16, 20], "a block never spans two shards"
+    with pytest.raises(IndexError):
+        PackedBlocks(paths, 4)[5]
+
+
+def test_every_pass_reads_every_block_in_another_order(tmp_path: Path) -> None:
+    np.save(tmp_path / "stream.npy", np.arange(40, dtype=np.uint16))
+    blocks = PackedBlocks(tmp_path / "stream.npy", 4)
+    data = ShuffledBlocks(blocks, seed=3, size=10**12)
+    order = [int(data[n]["input_ids"][0]) // 4 for n in range(20)]
+    assert sorted(order[:10]) == sorted(order[10:]) == list(range(10)) and order[:10] != order[10:]
+    fresh = ShuffledBlocks(blocks, seed=3, size=10**12)
+    assert [int(fresh[n]["input_ids"][0]) // 4 for n in range(17, 20)] == order[17:]
+    assert {int(ShuffledBlocks(blocks, seed=3, size=9, count=2)[n]["input_ids"][0]) for n in range(9)} == {0, 4}
+
+
+def test_worker_processes_mask_the_same(tokenizer, texts, tmp_path: Path) -> None:
+    _write(tmp_path, tokenizer, texts)
+    data = ShuffledBlocks(PackedBlocks(find_stream(tmp_path), 16), seed=1, size=32)
+    batches = [
+        [b["labels"] for b in DataLoader(data, 8, collate_fn=WholeWordMasking(tokenizer), num_workers=n)]
+        for n in (0, 2)
+    ]
+    assert len(batches[0]) == 4
+    assert all(torch.equal(a, b) for a, b in zip(*batches, strict=True))
 
 
 def test_reversing_keeps_padding_in_place() -> None:
@@ -110,32 +222,8 @@ def test_reversing_keeps_padding_in_place() -> None:
     assert reversed_positions(mask).tolist() == [[2, 1, 0, 3], [0, 1, 2, 3]]
 
 
-def test_the_recipe_leaves_an_ordinary_checkpoint_and_is_not_run_twice(texts, tmp_path: Path) -> None:
-    pytest.importorskip("gensim")
-    corpus = tmp_path / "corpus.txt"
-    corpus.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    config = PretrainConfig(
-        tokenizer_texts={str(corpus): 1.0},
-        vector_texts={str(corpus): 1.0},
-        fertility_text=str(corpus),
-        vocab_size=900,
-        vectors={"dim": 16, "workers": 1},
-        encoder={"recurrent_size": 12, "hidden_size": 24, "num_hidden_layers": 1, "char_filters": 8},
-        block_size=32,
-        batch_size=8,
-        steps=60,
-        learning_rate=0.01,
-        warmup_steps=2,
-        save_steps=30,
-    )
-    folder = pretrain(config, tmp_path / "run")
-    encoder = AutoModel.from_pretrained(folder, local_files_only=True)
-    assert isinstance(encoder, IsnadEncoderModel)
-    assert encoder.characters is not None and int(encoder.characters.piece_chars.sum()) > 0
-    history = json.loads((folder / "pretraining.json").read_text())
-    losses = [row["loss"] for row in history if "loss" in row]
-    assert float(losses[-1]) < float(losses[0])
-    assert not [p for p in (tmp_path / "run").rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
-    before = (folder / "model.safetensors").stat().st_mtime_ns
-    assert pretrain(config, tmp_path / "run") == folder
-    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+def test_the_list_of_shards_is_readable_by_others(tokenizer, texts, tmp_path: Path) -> None:
+    _write(tmp_path, tokenizer, texts)
+    content = json.loads((tmp_path / "stream.json").read_text(encoding="utf-8"))
+    assert content["pieces"] == sum(s["pieces"] for s in content["shards"])
+    assert {"file", "pieces", "bytes", "sha256"} == set(content["shards"][0])

@@ -100,9 +100,7 @@ def cross_fitted(
         )
     schema = config.schema()
     maker = WindowMaker(tokenizer, max_pieces=config.max_pieces, overlap_pieces=config.overlap_pieces)
-    observed = [
-        observe(backend, maker, schema, [d], cross_sentence=config.cross_sentence) for d in documents
-    ]
+    observed = [observe(backend, maker, schema, [d], cross_sentence=config.cross_sentence) for d in documents]
     order = sorted(range(len(documents)), key=lambda i: documents[i].id)
     found: dict[int, tuple[Document, Document]] = {}
     for fold in range(folds):

@@ -1,76 +1,243 @@
-"""The model card of an embedded model, written from what its training left; nothing in it is typed by hand."""
+"""The model card: `README.md` and `calibration.svg` of a model folder, written from files only.
 
-import json
+`python -m isnad.training.card [NAME …]` writes the cards of embedded models anew, with their manifest; a test
+holds every committed card to what this module makes of the committed results.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..model.modeling import IsnadModel
+from ..model.errors import IsnadError, ModelError, nearest
+from ..model.store import EMBEDDED, MANIFEST, embedded_models, write_manifest
+from . import card_scores as scores
+from .card_chart import Panel, reliability_svg
+from .card_data import (
+    citation_section,
+    compute_section,
+    data_section,
+    licences,
+    reproduce_section,
+)
+from .card_sources import RESULTS, ROOT, CardSources
+from .card_weaknesses import weaknesses
 
-_TEXT = """---
-language: ar
-license: apache-2.0
-library_name: isnad
-tags: [named-entity-recognition, relation-extraction, coreference, arabic]
----
-
-# {name}
-
-Nested entities ({entities} types), relations ({relations} types), proclitic boundaries and coreference in Arabic
-text. {parameters:,} parameters, stored in bfloat16, computed in float32 on a CPU.
-
-## Training
-
-- Encoder: `{encoder_type}`, pretrained on raw Arabic text (news first, then Wikipedia and modern books); see
-  `configs/pretrain/`. The raw texts are not distributed; several news sources state no licence and some are
-  non-commercial.
-- Fine-tuning data: {train}. {train_documents} documents as listed (a source that is named twice counts twice). The
-  authored corpus is fiction for training, not a source of facts (`seeds/README.md`), CC BY 4.0.
-- Calibration and thresholds: {dev}, {dev_documents} documents.
-- Schema `{schema}` ({schema_hash}); seed {seed}; {epochs:g} epochs, {seconds:.0f} seconds.
-
-## Development scores
-
-On the documents that also chose epoch, calibration and thresholds, so they flatter:
-
-| score | value |
-|---|---:|
-{scores}
-
-Scores on text that the model has not seen are in the project's README (leave-one-article-out) and `eval/results/`.
-
-## Intended use and weaknesses
-
-For analysts, researchers and engineers who read results with their scores, not for decisions about people without a
-human reading the text. Trained on little text of one genre: expect lower scores outside news, on dialect, and on
-names that are rare or foreign. Relations are found within one paragraph only. Coreference covers names, not pronouns.
-"""
+CARD, CHART = "README.md", "calibration.svg"
+# Front matter is YAML on one page with other writers' keys: what it may hold is said by
+# https://huggingface.co/docs/hub/model-cards.
+_TAGS = [
+    "named-entity-recognition",
+    "nested-ner",
+    "relation-extraction",
+    "coreference-resolution",
+    "arabic",
+    "isnad",
+]
 
 
-def write_card(model: IsnadModel, folder: Path) -> None:
-    """Write `README.md` into a model folder that has its `metrics.json` and `training.yaml`."""
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    run: dict[str, Any] = yaml.safe_load((folder / "training.yaml").read_text(encoding="utf-8"))
-    schema = model.schema
-    rows = "\n".join(
-        f"| {name.replace('_', ' ')} | {100 * value:.1f} |" for name, value in metrics["dev"].items()
+@dataclass(frozen=True)
+class Card:
+    """A model card.
+
+    Attributes:
+        readme: the text of `README.md`.
+        chart: the text of `calibration.svg`, or "" without a stored calibration.
+    """
+
+    readme: str
+    chart: str
+
+
+def render(folder: Path, *, results: Path = RESULTS, root: Path = ROOT) -> Card:
+    """Return the card of a model folder; arguments as in `CardSources.read`."""
+    sources = CardSources.read(folder, results=results, root=root)
+    chart = _chart(sources)
+    parts = [
+        f"---\n{_front_matter(sources)}---",
+        f"# {sources.facts.name}",
+        _what(sources),
+        *_how_good(sources, chart=bool(chart)),
+        "## Training data",
+        data_section(sources),
+        "## Compute",
+        compute_section(sources),
+        "## Intended use",
+        "For analysts, researchers and engineers who read Arabic news in bulk and look at the results with their scores: "
+        "finding who and what is mentioned, building knowledge graphs for people to check, annotating ahead of people. "
+        "Not for decisions about persons without a human reading the text, and not for surveillance; a relation says "
+        "what a text states, not what is true.",
+        "## Known weaknesses",
+        "\n".join(f"- {sentence}" for sentence in weaknesses(sources)),
+        "## Size",
+        _size(sources),
+        "## Making it again",
+        reproduce_section(sources),
+        "## Citation",
+        citation_section(sources),
+    ]
+    return Card("\n\n".join(part for part in parts if part) + "\n", chart)
+
+
+def write(folder: Path, *, results: Path = RESULTS, root: Path = ROOT) -> Card:
+    """Write the card into a model folder, and its manifest anew if there is one."""
+    card = render(folder, results=results, root=root)
+    _replace(folder / CARD, card.readme)
+    if card.chart:
+        _replace(folder / CHART, card.chart)
+    else:
+        (folder / CHART).unlink(missing_ok=True)
+    if (folder / MANIFEST).is_file():
+        write_manifest(folder)
+    return card
+
+
+def write_card(model: Any, folder: Path) -> None:
+    """Write the card into a folder that `embed` is making; the model itself is not asked."""
+    write(folder)
+
+
+def _front_matter(sources: CardSources) -> str:
+    content: dict[str, Any] = {
+        "language": ["ar"],
+        "license": sources.licence,
+        "library_name": "isnad",
+        "pipeline_tag": "token-classification",
+        "tags": _TAGS,
+    }
+    results = scores.headline_metrics(sources)
+    if results:
+        content["metrics"] = sorted(
+            {m["type"] for r in results for m in r["metrics"]} & {"f1", "precision", "recall", "accuracy"}
+        )
+        content["model-index"] = [{"name": sources.facts.name, "results": results}]
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _what(sources: CardSources) -> str:
+    facts = sources.facts
+    schema = facts.schema
+    seed = sources.stages[-1].settings.get("seed")
+    foreign = sorted({s.licence for s in licences(sources) if s.licence and "BY" in s.licence})
+    return (
+        f"Nested entities ({len(schema.entities)} types), relations ({len(schema.relations)} types), proclitic "
+        f"boundaries and coreference in Arabic text, with exact character offsets. {facts.parameters:,} parameters, "
+        f"offline, on a CPU. Licence of the weights: {sources.licence}"
+        + (f"; of annotated training data: {', '.join(foreign)}, see below" if foreign else "")
+        + f". Schema `{schema.name}` ({schema.hash})"
+        + (f"; seed {seed}" if seed is not None else "")
+        + f".\n\n```python\nfrom isnad import Extractor\n\nextractor = Extractor.from_pretrained({facts.name!r})\n"
+        'document = extractor("وصل إسماعيل قاآني، قائد فيلق القدس، إلى بغداد.")\n```'
+        + f"\n\nEntity types: {', '.join(schema.entity_labels)}."
+        + (f"\n\nRelation types: {', '.join(schema.relation_labels)}." if schema.relations else "")
     )
-    text = _TEXT.format(
-        name=model.config.model_name,
-        entities=len(schema.entities),
-        relations=len(schema.relations),
-        parameters=sum(p.numel() for p in model.parameters()),
-        encoder_type=model.config.encoder_config().model_type,
-        train=", ".join(f"`{source}`" for source in run["data"]["train"]),
-        dev=", ".join(f"`{source}`" for source in run["data"]["dev"]),
-        train_documents=metrics["train_documents"],
-        dev_documents=metrics["dev_documents"],
-        schema=schema.name,
-        schema_hash=schema.hash,
-        seed=metrics["seed"],
-        epochs=metrics["epochs"],
-        seconds=metrics["seconds"],
-        scores=rows,
+
+
+def _how_good(sources: CardSources, *, chart: bool) -> list[str]:
+    dev, unseen = sources.dev, sources.leave_one_out
+    parts = ["## Scores"]
+    if not dev:
+        parts += [
+            "As training left them, on the documents that also chose epoch, calibration and thresholds. No stored result "
+            f"belongs to these very weights; `{sources.dev_command}` makes one.",
+            scores.training_scores(sources.metrics),
+        ]
+        return parts + ([_unseen_note(sources), scores.entities_section(unseen, None)] if unseen else [])
+    parts += [
+        f"In per cent, with 95% bootstrap intervals over documents. Development: `{dev['data']}` "
+        f"({scores.summary(dev)['documents']} documents, {dev['data_hash']}), which also chose epoch, calibration and "
+        f"thresholds, so these scores flatter. Measured {dev['made']} at revision {dev['revision']} on {dev['machine']}.",
+        _unseen_note(sources),
+        "### Entities\n\nStrict spans: exact characters, proclitics outside, nested.",
+        scores.entities_section(dev, unseen),
+        "### Relations\n\nEnd to end: both spans, both types, direction and label must be right.",
+        scores.relations_section(dev, unseen),
+        "### Coreference and proclitics",
+        scores.others_section(dev, unseen),
+    ]
+    sets = scores.sets_section(dev)
+    parts += ["### By kind of text", sets] if sets else []
+    if chart:
+        parts += ["## Calibration", f"![Reliability of entity and relation scores]({CHART})"]
+    return parts + ([scores.calibration_section(dev)] if dev["details"].get("calibration") else [])
+
+
+def _unseen_note(sources: CardSources) -> str:
+    unseen = sources.leave_one_out
+    if unseen:
+        count = scores.summary(unseen)["documents"]
+        return (
+            f"Articles: the {count} news articles of `seeds/articles`, each predicted by a model trained by this recipe on "
+            f"everything but that article (data {unseen['data_hash']}, revision {unseen['revision']}). This model itself "
+            "has learned all of them, so its output on them says nothing."
+        )
+    if sources.continued_by:
+        return (
+            f"This model has seen no article of `seeds/articles`; `{sources.continued_by}`, which continues it, is measured "
+            "on them leave-one-article-out."
+        )
+    return ""
+
+
+def _chart(sources: CardSources) -> str:
+    found = (sources.dev or {}).get("details", {}).get("calibration")
+    if not found:
+        return ""
+    panels = []
+    for kind, title in (("spans", "Entities"), ("relations", "Relations")):
+        view = found["cross_fitted"][kind]["candidates"]
+        if view["n"]:
+            ece = view["ece"][scores.HEADLINE]
+            shown = scores.percent(ece["value"], ece["interval"]).replace(" [", "% [", 1)
+            shown += "" if ece["interval"] else "%"
+            panels.append(Panel(title, f"ECE {shown}, {view['n']:,} candidates", view["bins"]))
+    described = "; ".join(f"{p.title}: {p.subtitle}" for p in panels)
+    return (
+        reliability_svg(panels, description=f"{sources.facts.name}, cross-fitted. {described}")
+        if panels
+        else ""
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _size(sources: CardSources) -> str:
+    facts = sources.facts
+    files = [facts.folder / name for name in ("model.safetensors", "tokenizer.json", "config.json")]
+    sizes = [(p.name, p.stat().st_size) for p in files if p.is_file()]
+    named = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes)
+    more = f", and {facts.table_entries:,} integers in tables" if facts.table_entries else ""
+    return (
+        f"{sum(size for _, size in sizes) / 1e6:.1f} MB on disk: {named}. {facts.parameters:,} parameters in "
+        f"{', '.join(facts.precisions)}{more}, computed in float32."
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the cards of the models named on the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m isnad.training.card", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="embedded models (default: all)")
+    options = parser.parse_args(arguments)
+    known = embedded_models()
+    try:
+        for name in options.names or known:
+            if name not in known:
+                raise ModelError(f"no embedded model {name!r}; {nearest(name, known)}")
+            write(EMBEDDED / name)
+            print(f"wrote {EMBEDDED / name / CARD}")
+    except IsnadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

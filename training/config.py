@@ -91,6 +91,7 @@ class FinetuneConfig:
         warmup: share of all steps.
         patience: evaluations without a better development score before the run stops; 0 never stops.
         metric: the development score that counts.
+        keep: `best`, the epoch with the best development score, or `last`, which the development data did not choose.
         seed: of everything random.
         precision: `auto` (bfloat16 where the device computes in it), `fp32` or `bf16`.
         tracker: `trackio` (a local SQLite file), `mlflow`, `tensorboard` or `none`.
@@ -111,6 +112,7 @@ class FinetuneConfig:
     warmup: float = 0.05
     patience: int = 4
     metric: str = "span_f1"
+    keep: str = "best"
     seed: int = 1
     precision: str = "auto"
     tracker: str = "trackio"
@@ -136,6 +138,7 @@ _NOT_NEGATIVE = ("weight_decay", "warmup", "patience", "seed")
 _CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "tracker": ("trackio", "mlflow", "tensorboard", "none"),
+    "keep": ("best", "last"),
     "metric": ("span_f1", "relation_f1", "mean_f1"),
 }
 

@@ -178,7 +178,7 @@ def _arguments(config: FinetuneConfig, output: Path) -> TrainingArguments:
         save_strategy="epoch",
         logging_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=config.keep == "best",
         metric_for_best_model=f"eval_{config.metric}",
         greater_is_better=True,
         seed=config.seed,

@@ -178,7 +178,9 @@ def chunk(
     if scheme != AUTO and repairs:
         faults = Faults(repairs[0].path)
         for r in repairs:
-            faults.add(f"{r.word} {r.found}", line=r.line, accepted=f"{r.read_as}; or scheme: auto, which repairs")
+            faults.add(
+                f"{r.word} {r.found}", line=r.line, accepted=f"{r.read_as}; or scheme: auto, which repairs"
+            )
         faults.raise_any()
     return spans, repairs, chosen
 
@@ -206,7 +208,9 @@ def format_columns(
     for n, (words, spans) in enumerate(sentences):
         for word in words:
             if not word or word != _clean(word) or any(c.isspace() for c in word):
-                raise DataError(f"the word {word!r}", accepted="visible characters without blanks between them")
+                raise DataError(
+                    f"the word {word!r}", accepted="visible characters without blanks between them"
+                )
         cells = encode(spans, len(words), nested=nested)
         head = [f"# {ids[n]}"] if ids else []
         rows = [gap.join((word, *cell)) for word, cell in zip(words, cells, strict=True)]

@@ -131,11 +131,14 @@ def encode(spans: Iterable[WordSpan], length: int, *, nested: bool = False) -> l
     open_: list[WordSpan] = []
     for span in sorted(spans, key=lambda s: (s.first, -s.last)):
         if not 0 <= span.first <= span.last < length:
-            raise DataError(f"a span of words {span.first} to {span.last}", accepted=f"words 0 to {length - 1}")
+            raise DataError(
+                f"a span of words {span.first} to {span.last}", accepted=f"words 0 to {length - 1}"
+            )
         open_ = [o for o in open_ if o.last >= span.first]
         if open_ and not nested:
             raise DataError(
-                f"{span.label} at word {span.first} lies in {open_[-1].label}", accepted="flat spans, or nested=True"
+                f"{span.label} at word {span.first} lies in {open_[-1].label}",
+                accepted="flat spans, or nested=True",
             )
         if any(o.last < span.last for o in open_):
             raise DataError(
@@ -148,7 +151,9 @@ def encode(spans: Iterable[WordSpan], length: int, *, nested: bool = False) -> l
     return [tuple(cell) or (OUTSIDE,) for cell in cells]
 
 
-def mend_tags(counts: Mapping[str, int], known: Iterable[str], scheme: str) -> tuple[dict[str, str], list[str]]:
+def mend_tags(
+    counts: Mapping[str, int], known: Iterable[str], scheme: str
+) -> tuple[dict[str, str], list[str]]:
     """Return readings of damaged tags, and the labels that are unknown.
 
     A tag made of nothing but O, I, B, 0 and hyphens is `O`. A label counts as damaged where it is rare
@@ -205,7 +210,9 @@ def _decode_bioes(tags: Sequence[str]) -> tuple[list[WordSpan], list[TagFault]]:
         if open_ and not continues:
             # The entity was never closed: its last word should have been an E, or an S if it has but one.
             last = spans[-1]
-            faults.append(TagFault(n - 1, tags[n - 1], f"{'S' if last.first == last.last else 'E'}-{last.label}"))
+            faults.append(
+                TagFault(n - 1, tags[n - 1], f"{'S' if last.first == last.last else 'E'}-{last.label}")
+            )
         if continues:
             spans[-1] = WordSpan(spans[-1].first, n, label)
         elif tag != OUTSIDE:

@@ -75,7 +75,8 @@ def load_corpora(
     """Return the training parts of corpora of other conventions.
 
     Args:
-        weights: name or path of a file of `configs/data`, and how often an epoch shows each sentence.
+        weights: name or path of a file of `configs/data`, or path of a JSONL file of `training.silver`; and how
+            often an epoch shows each sentence.
         schema: the labels that the corpora are mapped to.
         held_out: documents that are measured on; none may be among the corpora.
 
@@ -85,23 +86,35 @@ def load_corpora(
     measured = {line for document in held_out for line in document.text.splitlines() if line.strip()}
     sources = []
     for name, weight in weights.items():
-        corpus = load_corpus(name, "train")
-        config = corpus.config
-        annotation = Annotation(
-            {tag: tuple(labels) for tag, labels in config.labels.items()},
-            frozenset(config.annotated),
-            nested=config.nested,
-            proclitics=config.proclitics == "split",
-        )
-        annotation.check(schema, where=name)
-        for document in corpus.documents:
+        source = _silver(name, schema, weight) if name.endswith(".jsonl") else _corpus(name, schema, weight)
+        for document in source.documents:
             if measured & set(document.text.splitlines()):
                 raise DataError(
-                    f"a sentence of {document.id!r} is held out for measuring",
+                    f"{name}: a sentence of {document.id!r} is held out for measuring",
                     accepted="corpora that share no sentence with data.dev",
                 )
-        sources.append(Source(config.name, corpus.documents, annotation, weight))
+        sources.append(source)
     return sources
+
+
+def _corpus(name: str, schema: LabelSchema, weight: float) -> Source:
+    corpus = load_corpus(name, "train")
+    config = corpus.config
+    annotation = Annotation(
+        {tag: tuple(labels) for tag, labels in config.labels.items()},
+        frozenset(config.annotated),
+        nested=config.nested,
+        proclitics=config.proclitics == "split",
+    )
+    annotation.check(schema, where=name)
+    return Source(config.name, corpus.documents, annotation, weight)
+
+
+def _silver(name: str, schema: LabelSchema, weight: float) -> Source:
+    documents = read_documents(name, format="jsonl", schema=schema)
+    labels = {label: (label,) for label in schema.entity_labels}
+    annotation = Annotation(labels, frozenset(labels), nested=True, proclitics=True, relations=False)
+    return Source(Path(name).stem, documents, annotation, weight)
 
 
 def load_schema(name: str | Path) -> LabelSchema:

@@ -21,12 +21,15 @@ class PackedBlocks(Dataset):
         paths: a file of the stream, or its shards in order, read through memory maps. What a shard has left
             after its last whole block is not read: less than a block in 64 MB.
         length: pieces of a block.
+
+    Attributes:
+        block_size: pieces of a block.
     """
 
     def __init__(self, paths: Path | Sequence[Path], length: int) -> None:
         files = [paths] if isinstance(paths, Path) else list(paths)
         self._parts = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
-        self._length = length
+        self.block_size = length
         self._ends = np.cumsum([len(part) // length for part in self._parts])
 
     def __len__(self) -> int:
@@ -36,8 +39,8 @@ class PackedBlocks(Dataset):
         if not 0 <= index < len(self):
             raise IndexError(f"block {index} of {len(self)}")
         part = int(np.searchsorted(self._ends, index, side="right"))
-        at = (index - (int(self._ends[part - 1]) if part else 0)) * self._length
-        return {"input_ids": self._parts[part][at : at + self._length].astype(np.int64)}
+        at = (index - (int(self._ends[part - 1]) if part else 0)) * self.block_size
+        return {"input_ids": self._parts[part][at : at + self.block_size].astype(np.int64)}
 
 
 class ShuffledBlocks(Dataset):
@@ -51,9 +54,13 @@ class ShuffledBlocks(Dataset):
         seed: of the order.
         size: number of positions, as many as the training may ask for.
         count: how many of the first blocks are read, 0 for all.
+
+    Attributes:
+        block_size: pieces of a block.
     """
 
     def __init__(self, blocks: PackedBlocks, *, seed: int, size: int, count: int = 0) -> None:
+        self.block_size = blocks.block_size
         self._blocks, self._seed, self._size = blocks, seed, size
         self._count = min(count or len(blocks), len(blocks))
         self._pass: tuple[int, NDArray[np.int64]] | None = None

@@ -21,11 +21,11 @@ class MaskedLanguageModel(nn.Module):
         encoder: anything that AutoModel knows.
         transform: whether GELU and layer norm stand between the projection and the vocabulary, as is usual over
             transformers.
-        separator: id of the piece that begins a document, if attention must not cross into another document.
+        document_start: id of the piece that begins a document, if attention must not cross into another document.
     """
 
     def __init__(
-        self, encoder: PreTrainedModel, *, transform: bool = True, separator: int | None = None
+        self, encoder: PreTrainedModel, *, transform: bool = True, document_start: int | None = None
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -33,11 +33,11 @@ class MaskedLanguageModel(nn.Module):
         self.projection = nn.Linear(width, size)
         self.transform = nn.Sequential(nn.GELU(), nn.LayerNorm(size)) if transform else nn.Identity()
         self.bias = nn.Parameter(torch.zeros(encoder.get_input_embeddings().weight.shape[0]))  # type: ignore
-        self._separator = separator
+        self._document_start = document_start
 
     def predict(self, input_ids: Tensor, chosen: Tensor) -> Tensor:
         """Return logits [chosen positions, vocabulary], float32, for pieces [batch, length]."""
-        states = encode(self.encoder, input_ids, self._separator)[chosen]
+        states = encode(self.encoder, input_ids, self._document_start)[chosen]
         table: Tensor = self.encoder.get_input_embeddings().weight  # type: ignore[union-attr, assignment]
         return nn.functional.linear(self.transform(self.projection(states)), table, self.bias).float()
 
@@ -65,7 +65,7 @@ class ReplacedTokenDetection(nn.Module):
         encoder: the discriminator, which is kept.
         generator: thrown away in the end.
         weight: of the encoder's loss; 50 in the paper, since a binary loss is much smaller.
-        separator: see `MaskedLanguageModel`.
+        document_start: see `MaskedLanguageModel`.
 
     Raises:
         ConfigError: the generator's piece vectors have another width.
@@ -77,7 +77,7 @@ class ReplacedTokenDetection(nn.Module):
         generator: MaskedLanguageModel,
         *,
         weight: float = 50.0,
-        separator: int | None = None,
+        document_start: int | None = None,
     ) -> None:
         super().__init__()
         here, there = embedding_size(encoder), embedding_size(generator.encoder)
@@ -91,7 +91,7 @@ class ReplacedTokenDetection(nn.Module):
         generator.encoder.set_input_embeddings(encoder.get_input_embeddings())
         width = int(encoder.config.hidden_size)
         self.detector = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
-        self._separator = separator
+        self._document_start = document_start
 
     def forward(self, input_ids: Tensor, labels: Tensor) -> dict[str, Any]:
         """Return `loss` and its `parts`: both losses, and which share of the replaced pieces was found.
@@ -109,24 +109,24 @@ class ReplacedTokenDetection(nn.Module):
             corrupted[chosen] = torch.multinomial(logits.softmax(dim=-1), 1)[:, 0]
         # A piece that the generator guessed right counts as original (section 2).
         replaced = corrupted != original
-        scores = self.detector(encode(self.encoder, corrupted, self._separator))[..., 0].float()
+        scores = self.detector(encode(self.encoder, corrupted, self._document_start))[..., 0].float()
         detected = nn.functional.binary_cross_entropy_with_logits(scores, replaced.float())
         with torch.no_grad():
-            found = (scores[replaced] > 0).float().mean()
+            found = ((scores > 0) & replaced).sum() / replaced.sum().clamp(min=1)
         parts = {"generator": generated.detach(), "detector": detected.detach(), "found": found}
         return {"loss": generated + self.weight * detected, "parts": parts}
 
 
-def encode(encoder: PreTrainedModel, input_ids: Tensor, separator: int | None) -> Tensor:
+def encode(encoder: PreTrainedModel, input_ids: Tensor, document_start: int | None) -> Tensor:
     """Return the states [batch, length, hidden] of blocks without padding.
 
     Args:
-        encoder: a transformer may be given `separator`; a recurrent encoder has no attention to cut.
+        encoder: a transformer may be given `document_start`; a recurrent encoder has no attention to cut.
         input_ids: [batch, length].
-        separator: id of the piece that begins a document; each position then sees its own document only.
+        document_start: id of the piece that begins a document; each position then sees its own document only.
     """
-    if separator is None:
+    if document_start is None:
         return encoder(input_ids=input_ids).last_hidden_state
-    document = (input_ids == separator).cumsum(dim=1)
+    document = (input_ids == document_start).cumsum(dim=1)
     mask = (document[:, :, None] == document[:, None, :])[:, None]
     return encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state

@@ -46,12 +46,16 @@ class Budget:
         self, *, steps: int = 0, seconds: float = 0.0, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.steps, self.seconds, self._now = steps, seconds, now
-        self._before, self._begun = 0.0, None if now is None else now()
+        self._before = self._begun = 0.0
         self._running = False
 
     def start(self) -> None:
         """Let the clock run: what came before (loading, say) is no training."""
         self._begun, self._running = self._now(), True
+
+    def stop(self) -> None:
+        """Stop the clock."""
+        self._before, self._running = self.used, False
 
     @property
     def used(self) -> float:
@@ -64,11 +68,11 @@ class Budget:
             return min(self.used / self.seconds, 1.0)
         return min(step / self.steps, 1.0) if self.steps else 0.0
 
-    def left(self, step: int, *, sitting: float) -> float:
-        """Return the seconds that remain, as the steps of this sitting (so many a second) let one expect."""
+    def left(self, step: int, speed: float) -> float:
+        """Return the seconds that remain after `step` steps, at a speed in steps a second."""
         if self.seconds:
             return max(self.seconds - self.used, 0.0)
-        return max(self.steps - step, 0) / sitting if sitting else 0.0
+        return max(self.steps - step, 0) / speed if speed else 0.0
 
     def save(self, folder: Path) -> None:
         """Write the seconds used into a checkpoint."""
@@ -118,3 +122,9 @@ class Pace(TrainerCallback):
             control.should_training_stop = control.should_log = True
         if due or over:
             control.should_save, self._saved = True, used
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Stop the clock."""
+        self._budget.stop()

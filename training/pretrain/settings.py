@@ -37,7 +37,7 @@ class PretrainConfig:
         learning_rate, weight_decay: of AdamW.
         mask_rate: share of words masked.
         precision: `auto` (bfloat16 where the device computes in it), `fp32` or `bf16`.
-        compile: `auto` (layers of a transformer on a GPU), `true` or `false`; never recurrent layers.
+        compile: layers of a transformer: `auto` (on a GPU), `always` or `never`.
         workers: processes that mask blocks ahead of the training; 0: the training does it itself.
         save_steps, save_minutes: between checkpoints; 0: not by this measure. One is written at the end anyway.
         log_steps: steps between two points of the loss curve.
@@ -48,8 +48,8 @@ class PretrainConfig:
         seed: of masking, order, dropout and initialisation.
     """
 
-    tokenizer_texts: dict[str, float]
-    vector_texts: dict[str, float]
+    tokenizer_texts: dict[str, float] = field(default_factory=dict)
+    vector_texts: dict[str, float] = field(default_factory=dict)
     stream_texts: dict[str, float] = field(default_factory=dict)
     name: str = "pretraining"
     objective: str = "mlm"
@@ -75,7 +75,7 @@ class PretrainConfig:
     weight_decay: float = 0.01
     mask_rate: float = 0.15
     precision: str = "auto"
-    compile: str | bool = "auto"
+    compile: str = "auto"
     workers: int = 0
     save_steps: int = 0
     save_minutes: float = 10.0
@@ -87,11 +87,8 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         for key, accepted in _CHOICES.items():
-            value = getattr(self, key)
-            # `1 in (True,)` holds in Python, so types are compared too.
-            if not any(value == a and type(value) is type(a) for a in accepted):
-                shown = ", ".join(str(a).lower() for a in accepted)
-                raise ConfigError(f"{key} is {value!r}; accepted: {shown}")
+            if getattr(self, key) not in accepted:
+                raise ConfigError(f"{key} is {getattr(self, key)!r}; accepted: {', '.join(accepted)}")
         for keys, low in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "from 0 on")):
             for key in keys:
                 value = getattr(self, key)
@@ -128,15 +125,16 @@ class PretrainConfig:
                 "generator is empty; accepted: the sizes that make it narrower than the encoder, for instance "
                 "{recurrent_size: 64, hidden_size: 128} for a recurrent one"
             )
-        if self.model_type == RECURRENT and (self.separate_documents or self.compile is True):
-            key = "separate_documents" if self.separate_documents else "compile"
-            raise ConfigError(f"{key} is true; accepted for the recurrent encoder: false")
+        if self.model_type == RECURRENT and self.separate_documents:
+            raise ConfigError("separate_documents is true; accepted for the recurrent encoder: false")
+        if self.model_type == RECURRENT and self.compile == "always":
+            raise ConfigError("compile is 'always'; accepted for the recurrent encoder: auto, never")
 
 
-_CHOICES: dict[str, tuple[str | bool, ...]] = {
+_CHOICES: dict[str, tuple[str, ...]] = {
     "objective": ("mlm", "electra"),
     "precision": ("auto", "fp32", "bf16"),
-    "compile": ("auto", True, False),
+    "compile": ("auto", "always", "never"),
     "tracker": ("trackio", "mlflow", "tensorboard", "none"),
 }
 _POSITIVE = (

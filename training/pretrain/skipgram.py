@@ -3,29 +3,11 @@
 They cost minutes on a CPU and give an encoder that is trained from scratch its initial embeddings.
 """
 
-import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
-from .tokenizer import SPECIAL_TOKENS, _batched
-
-log = logging.getLogger(__name__)
-
-
-def write_pieces(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, out: Path) -> int:
-    """Write one tokenised paragraph a line, pieces separated by blanks, and return the number of pieces."""
-    backend = tokenizer.backend_tokenizer
-    total = 0
-    with out.open("w", encoding="utf-8") as file:
-        for batch in _batched(texts):
-            for encoding in backend.encode_batch_fast(batch, add_special_tokens=False):
-                # Ids rather than pieces: no piece can then clash with the blank that separates them.
-                file.write(" ".join(map(str, encoding.ids)) + "\n")
-                total += len(encoding.ids)
-    return total
+from .tokenizer import SPECIAL_TOKENS
 
 
 def train_vectors(
@@ -38,7 +20,13 @@ def train_vectors(
     workers: int = 2,
     seed: int = 1,
 ) -> np.ndarray:
-    """Train skip-gram with negative sampling over a file of `write_pieces`.
+    """Train skip-gram with negative sampling.
+
+    Args:
+        pieces: a file with a paragraph a line, as piece ids separated by blanks.
+        vocab_size: rows of the table.
+        dim, window, epochs, seed: of the vectors.
+        workers: threads; the result is the same from run to run with one only.
 
     Returns:
         float32 array [vocab_size, dim]; pieces that never occur get a small random vector, padding zeros.

@@ -1,6 +1,5 @@
 """The transformers Trainer for pretraining: order, learning rate and checkpoints that resume exactly."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from transformers import Trainer
 
 from ..atomic import AtomicCheckpoints
 from .schedule import Budget, learning_rate_factor
-
-log = logging.getLogger(__name__)
 
 
 class PretrainTrainer(AtomicCheckpoints, Trainer):
@@ -109,4 +106,7 @@ class PretrainTrainer(AtomicCheckpoints, Trainer):
             self._budget.load(Path(checkpoint))
 
     def _plain(self) -> nn.Module:
-        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        # Not through `unwrap_model(keep_fp32_wrapper=False)`, which ends autocast for the rest of the training.
+        if not isinstance(self.model, nn.Module):
+            raise TypeError("the trainer was built without a model")
+        return self.model

@@ -1,0 +1,251 @@
+"""The sections of a model card about where the model comes from: data, compute, how to make it again."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .card_sources import CardSources, Source, agree, read_yaml, training_sources
+from .lineage import Stage
+
+# Raw texts by the name of their file: what they are, and the licences that their publishers state.
+_RAW = {
+    "news": (
+        "Arabic news: SANAD (Khaleej), SaudiNewsNet, Hespress and Aljazeera articles, ANT corpus and smaller ones",
+        "none stated for most; SaudiNewsNet CC BY-NC-SA 4.0; ANT corpus Apache-2.0",
+    ),
+    "wikipedia": ("Arabic Wikipedia, as in several public corpora", "CC BY-SA"),
+    "books": (
+        "books of modern authors and periodicals of 1876-1940, from OpenITI and OpenArabicPE",
+        "none stated in OpenITI's repositories; OpenArabicPE CC BY-SA 4.0 or CC BY 4.0",
+    ),
+    "law_stories": ("Saudi laws and short stories", "official texts; stories Apache-2.0"),
+}
+_RAW_STATEMENT = (
+    "The raw texts are not distributed with the model. Several of the news sources state no licence, some are for "
+    "non-commercial use only; whoever needs a model free of such texts has to pretrain one without them."
+)
+
+
+def data_section(sources: CardSources) -> str:
+    """Return the annotated and the raw training data with licences and citations."""
+    rows = [["stage", "data", "times an epoch", "what", "licence", "origin"]]
+    cited: dict[str, str] = {}
+    for stage in _fine(sources):
+        for source in training_sources(stage, root=sources.root):
+            rows.append(
+                [
+                    stage.name,
+                    f"`{source.name}`",
+                    f"{source.weight:g}",
+                    source.what,
+                    source.licence or "not stated",
+                    source.origin or "not stated",
+                ]
+            )
+            if source.citation:
+                cited[source.name] = source.citation
+    parts = ["### Annotated", table(rows), _annotated_notes(sources)]
+    if cited:
+        parts.append("\n".join(f"- `{name}`: {cell(citation)}" for name, citation in cited.items()))
+    parts += ["### Raw text of the encoder's pretraining", *_raw(sources), _RAW_STATEMENT]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _annotated_notes(sources: CardSources) -> str:
+    own, metrics = sources.stages[-1], sources.metrics
+    dev = ", ".join(f"`{name}`" for name in (own.settings.get("data") or {}).get("dev") or ())
+    notes = []
+    if metrics.get("train_documents"):
+        notes.append(
+            f"The last stage has {metrics['train_documents']:,} training documents as listed (a source that is listed "
+            "several times counts each time)."
+        )
+    if dev:
+        notes.append(
+            f"Calibration and thresholds, and the epoch unless the run kept the last one, were chosen on {dev}"
+            f"{_number(' ({:,} documents)', metrics.get('dev_documents'))}."
+        )
+    lost = [metrics.get(f"unreachable_{what}") for what in ("entities", "relations")]
+    if any(lost):
+        notes.append(f"Gold that the model cannot represent: {lost[0]} entities, {lost[1]} relations.")
+    return " ".join(notes)
+
+
+def _raw(sources: CardSources) -> list[str]:
+    first = next((s for s in sources.stages if s.kind == "pretraining"), None)
+    texts = ((first.record.get("data") or {}).get("texts") or {}) if first else {}
+    uses: dict[tuple[str, str], list[str]] = {}
+    for use, files in texts.items() if isinstance(texts, Mapping) else ():
+        for file in files:
+            uses.setdefault((str(file.get("file")), str(file.get("sha256") or "")), []).append(
+                f"{use} ×{file.get('weight', 1):g}"
+            )
+    if not uses:
+        listed = "; ".join(f"{what} ({licence})" for what, licence in _RAW.values())
+        return [
+            f"The files of this model do not record its raw texts. The recipes in `configs/pretrain/` use: {listed}."
+        ]
+    rows = [["file", "used for (share)", "what", "licence as stated", "SHA-256"]]
+    for (file, digest), used in uses.items():
+        what, licence = _RAW.get(file.partition(".")[0], ("", "not stated"))
+        rows.append([f"`{file}`", ", ".join(used), what, licence, f"`{digest[:12]}…`" if digest else ""])
+    return [table(rows)]
+
+
+def compute_section(sources: CardSources) -> str:
+    """Return what was computed, on what, for how long, and what it may have taken in energy."""
+    rows = [["stage", "objective", "amount", "time", "machine", "energy, estimated"]]
+    hours, energies, watts = 0.0, [], 0.0
+    for stage in sources.stages:
+        record = stage.record
+        seconds = float(record.get("seconds") or 0)
+        hours += seconds / 3600
+        estimate = record.get("energy_estimate") or record.get("energy") or {}
+        watts = float(estimate.get("watts") or watts)
+        known = estimate.get("kilowatt_hours")
+        if known is not None:
+            energies.append(float(known))
+        rows.append(
+            [
+                stage.name,
+                str(record.get("objective", "")) if stage.kind == "pretraining" else "fine-tuning",
+                _amount(stage),
+                duration(seconds) if seconds else "not recorded",
+                _machine(record.get("machine")),
+                f"{known:.3g} kWh" if known is not None else "not estimated",
+            ]
+        )
+    notes = [
+        f"Together {duration(3600 * hours)} of recorded training time; runs that led to nothing are not counted."
+    ]
+    if energies:
+        notes.append(
+            f"The estimate, {sum(energies):.3g} kWh for the stages that have one, is training time × an assumed power "
+            f"of {watts:g} W; nothing was metered, and the making of data and tokenizer is left out."
+        )
+    else:
+        notes.append(
+            "No power was assumed or metered for these runs, so there is no figure of energy to give."
+        )
+    return "\n\n".join([table(rows), " ".join(notes)])
+
+
+def reproduce_section(sources: CardSources) -> str:
+    """Return the commands that make the model, its results and this card again."""
+    name, lines = sources.facts.name, []
+    fine = _fine(sources)
+    for number, stage in enumerate(sources.stages):
+        if stage.kind == "pretraining":
+            config = _config(sources, "pretrain", stage) or "configs/pretrain/cpu.yaml"
+            lines.append(
+                f"python -m isnad.training.pretrain {config} {_start(fine[0]).removesuffix('/encoder')}"
+            )
+            continue
+        following = sources.stages[number + 1 : number + 2]
+        start = _start(following[0]) if following else ""
+        config = _config(sources, "finetune", stage) or f"model/pretrained/{stage.name}/training.yaml"
+        run = start.removesuffix("/model") if "/" in start else f"runs/{stage.name}"
+        lines.append(f"isnad train --config {config} -o {run}")
+        if "/" not in start:
+            lines.append(f"python -m isnad.training.embed {run}/model {start or name}")
+    lines.append(str(sources.dev["command"]) if sources.dev else sources.dev_command)
+    if sources.leave_one_out:
+        lines.append(str(sources.leave_one_out["command"]))
+    lines.append(f"python -m isnad.training.card {name}")
+    seeds = ", ".join(f"{s.name} {s.settings['seed']}" for s in sources.stages if "seed" in s.settings)
+    return f"```sh\n{chr(10).join(lines)}\n```" + (f"\n\nSeeds: {seeds}." if seeds else "")
+
+
+def citation_section(sources: CardSources) -> str:
+    """Return a BibTeX entry made from `CITATION.cff`."""
+    cff = sources.citation
+    if not cff:
+        return "See `CITATION.cff` of the repository."
+    people = [
+        a.get("name") or " ".join(filter(None, (a.get("given-names"), a.get("family-names"))))
+        for a in cff.get("authors") or ()
+    ]
+    year = str(cff.get("date-released") or (sources.dev or {}).get("made") or "")[:4]
+    fields = {
+        "title": f"{{{cff.get('title', 'isnad')}}}",
+        "author": " and ".join(f"{{{p}}}" for p in people),
+        "version": cff.get("version"),
+        "year": year,
+        "url": cff.get("repository-code") or cff.get("url"),
+        "note": f"Model {sources.facts.name}",
+    }
+    body = ",\n".join(f"  {key} = {{{value}}}" for key, value in fields.items() if value)
+    return f"```bibtex\n@software{{isnad,\n{body}\n}}\n```"
+
+
+def licences(sources: CardSources) -> list[Source]:
+    """Return every annotated source of every stage once, for summaries."""
+    found: dict[str, Source] = {}
+    for stage in _fine(sources):
+        for source in training_sources(stage, root=sources.root):
+            found.setdefault(source.name, source)
+    return list(found.values())
+
+
+def table(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+    """Return a Markdown table, first row its head; columns in `numbers` stand to the right."""
+    right = set(numbers)
+    rule = ["---:" if n in right else "---" for n in range(len(rows[0]))]
+    lines = [rows[0], rule, *rows[1:]]
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+
+
+def cell(text: str) -> str:
+    """Escape what would end a table cell or begin HTML."""
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").split())
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 82 s, 26 min, 2.3 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _fine(sources: CardSources) -> list[Stage]:
+    return [s for s in sources.stages if s.kind == "finetuning"]
+
+
+def _start(stage: Stage) -> str:
+    return str((stage.settings.get("encoder") or {}).get("path") or "")
+
+
+def _config(sources: CardSources, kind: str, stage: Stage) -> str:
+    """Return the repository's configuration that a stage was run with, or ""."""
+    for path in sorted((sources.root / "configs" / kind).glob("*.yaml")):
+        config = read_yaml(path)
+        if stage.kind == "pretraining":
+            # Records name text files without their folders.
+            config = {k: v for k, v in config.items() if not k.endswith(("_texts", "_text"))}
+        key = "objective" if stage.kind == "pretraining" else "name"
+        if config.get(key) == stage.settings.get(key, "") and agree(config, stage.settings):
+            return f"configs/{kind}/{path.name}"
+    return ""
+
+
+def _amount(stage: Stage) -> str:
+    record = stage.record
+    if stage.kind == "pretraining":
+        return ", ".join(
+            f"{record[key]:,} {key}"
+            for key in ("steps", "tokens")
+            if isinstance(record.get(key), int | float)
+        )
+    epochs = record.get("epochs")
+    return _number("{:g} epochs", epochs) + _number(" of {:,} documents", record.get("train_documents"))
+
+
+def _machine(found: Any) -> str:
+    if isinstance(found, Mapping):
+        parts = [found.get("gpu"), found.get("cpu"), _number("{} cores", found.get("cores"))]
+        return ", ".join(str(p) for p in parts if p) or "not recorded"
+    return re.sub(r"\s+", " ", str(found)) if found else "not recorded"
+
+
+def _number(form: str, value: Any) -> str:
+    return form.format(value) if isinstance(value, int | float) else ""
