@@ -1,23 +1,25 @@
 """`isnad info`: what a model folder says about itself, read without loading the weights."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..model.render.table import Cell
-from ..model.schema import LabelSchema
 from ..model.store import DEFAULT_MODEL, MANIFEST, embedded_models, resolve
+from ..training.card_sources import training_sources
+from ..training.lineage import Stage, stages
+from ..training.model_facts import ModelFacts, read_json
 from .support import console
 
 # Terminals narrower than this see the Arabic descriptions only.
 _DESCRIBED = 80
+_CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -25,45 +27,45 @@ class ModelCard:
     """What is known of a model.
 
     Attributes:
-        folder: where it is; its files match their manifest if there is one.
-        config: `config.json`.
-        schema: its labels.
-        parameters: number of weights.
-        precisions: the number formats that they are stored in.
-        size: of all files, in bytes.
-        sealed: number of files that the manifest vouches for; 0 without a manifest.
+        facts: of its files, which match their manifest if there is one.
+        stages: the trainings that made it, its own last.
         training: the text of `training.yaml`, or "".
         metrics: `metrics.json`, or empty.
+        front: the front matter of its `README.md`: licence, and scores as model hubs read them; or empty.
     """
 
-    folder: Path
-    config: dict[str, Any]
-    schema: LabelSchema
-    parameters: int
-    precisions: tuple[str, ...]
-    size: int
-    sealed: int
+    facts: ModelFacts
+    stages: tuple[Stage, ...]
     training: str
-    metrics: dict[str, Any]
+    metrics: Mapping[str, Any]
+    front: Mapping[str, Any]
 
     @classmethod
     def read(cls, model: str | None) -> "ModelCard":
         """Read the files of a model; errors as in `model.store.resolve`."""
         folder = resolve(model)
-        config = _json(folder / "config.json")
-        shapes = [shape for file in folder.glob("*.safetensors") for shape in _tensors(file)]
         training = folder / "training.yaml"
         return cls(
-            folder,
-            config,
-            LabelSchema.from_dict(config.get("labels") or {}, source=f"{folder}/config.json"),
-            sum(prod(shape) for shape, _ in shapes),
-            tuple(sorted({precision for _, precision in shapes})),
-            sum(p.stat().st_size for p in folder.iterdir() if p.is_file()),
-            len(_json(folder / MANIFEST).get("sha256", {})),
+            ModelFacts.read(folder),
+            tuple(stages(folder)),
             training.read_text(encoding="utf-8") if training.is_file() else "",
-            _json(folder / "metrics.json"),
+            read_json(folder / "metrics.json"),
+            front_matter(folder / _CARD),
         )
+
+
+def front_matter(path: Path) -> dict[str, Any]:
+    """Return the YAML between the first two `---` lines of a model card; empty where there is none."""
+    if not path.is_file():
+        return {}
+    parts = path.read_text(encoding="utf-8").split("---\n", 2)
+    if len(parts) < 3 or parts[0]:
+        return {}
+    try:
+        found = yaml.safe_load(parts[1])
+    except yaml.YAMLError:
+        return {}  # a card that somebody else wrote; what it holds for people is still in the file
+    return found if isinstance(found, dict) else {}
 
 
 def show_model(model: str | None) -> None:
@@ -71,12 +73,20 @@ def show_model(model: str | None) -> None:
     card = ModelCard.read(model)
     screen = console()
     screen.print(_facts(card))
-    if card.metrics:
+    scores = _scores(card.front)
+    if scores.row_count:
+        screen.print(Text("\nscores (more, with intervals, in its README.md)", "bold"))
+        screen.print(scores)
+    elif card.metrics:
         screen.print(Text("\nmetrics.json", "bold"))
         screen.print(_pairs((name, _number(value)) for name, value in _flat(card.metrics)))
+    data = _training_data(card)
+    if data.row_count:
+        screen.print(Text("\ntraining data", "bold"))
+        screen.print(data)
     screen.print()
     screen.print(_entity_types(card, described=screen.width >= _DESCRIBED))
-    if card.schema.relations:
+    if card.facts.schema.relations:
         screen.print(_relation_types(card))
     if card.training:
         screen.print(Text("\ntraining.yaml", "bold"))
@@ -86,26 +96,74 @@ def show_model(model: str | None) -> None:
 
 
 def _facts(card: ModelCard) -> RenderableType:
-    encoder = card.config.get("encoder") or {}
+    found = card.facts
+    config, schema = found.config, found.schema
+    encoder = config.get("encoder") or {}
     sizes = [
         f"{what} {encoder[key]:,}"
         for key, what in (("num_hidden_layers", "layers"), ("hidden_size", "width"), ("vocab_size", "pieces"))
         if key in encoder
     ]
-    schema = card.schema
+    tables = f", {found.table_entries:,} integers in tables" if found.table_entries else ""
     facts = {
-        "model": str(card.config.get("model_name") or card.folder.name),
-        "folder": str(card.folder),
-        "files": f"{card.size / 1e6:.1f} MB, "
-        + (f"{card.sealed} files match {MANIFEST}" if card.sealed else f"no {MANIFEST}: not checked"),
-        "weights": f"{card.parameters:,} in {', '.join(card.precisions)}",
+        "model": found.name,
+        "licence": str(card.front.get("license") or "not stated"),
+        "folder": str(found.folder),
+        "files": f"{found.size / 1e6:.1f} MB, "
+        + (f"{found.sealed} files match {MANIFEST}" if found.sealed else f"no {MANIFEST}: not checked"),
+        "weights": f"{found.parameters:,} in {', '.join(found.precisions)}{tables}",
         "encoder": f"{encoder.get('model_type', 'unknown')} ({', '.join(sizes)})",
-        "window": f"{card.config.get('max_pieces')} pieces, {card.config.get('overlap_pieces')} of them shared",
+        "window": f"{config.get('max_pieces')} pieces, {config.get('overlap_pieces')} of them shared",
         "schema": f"{schema.name} {schema.version} ({schema.hash}): {len(schema.entities)} entity types, "
         f"{len(schema.relations)} relation types",
-        "calibrated": "yes" if card.config.get("calibration") else "no",
+        "calibrated": "yes" if config.get("calibration") else "no",
     }
     return _pairs(facts.items())
+
+
+def _scores(front: Mapping[str, Any]) -> Table:
+    """Return the metrics of the front matter, a column a data set; anything malformed is left out."""
+    columns: dict[str, dict[str, float]] = {}
+    for entry in _mappings(front.get("model-index")):
+        for result in _mappings(entry.get("results")):
+            dataset = result.get("dataset")
+            name = str(dataset.get("name") or "") if isinstance(dataset, Mapping) else ""
+            for metric in _mappings(result.get("metrics")):
+                if isinstance(metric.get("value"), int | float):
+                    label = str(metric.get("name") or metric.get("type"))
+                    columns.setdefault(name, {})[label] = float(metric["value"])
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", style="bold", no_wrap=True)
+    for name in columns:
+        table.add_column(Cell(name), justify="right", overflow="fold")
+    for label in dict.fromkeys(label for scores in columns.values() for label in scores):
+        values = [f"{100 * s[label]:.1f}%" if label in s else "" for s in columns.values()]
+        table.add_row(Cell(label), *values)
+    return table
+
+
+def _mappings(found: object) -> list[Mapping[str, Any]]:
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def _training_data(card: ModelCard) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("source", no_wrap=True)
+    table.add_column("stage", overflow="fold")
+    table.add_column("licence", overflow="fold")
+    seen: dict[str, tuple[list[str], str]] = {}
+    for stage in card.stages:
+        if stage.kind == "pretraining":
+            tokens = stage.record.get("tokens")
+            amount = f"{tokens:,} tokens" if isinstance(tokens, int) else "raw text"
+            seen[f"raw text, {amount}"] = (["pretraining"], "several, see README.md")
+            continue
+        for source in training_sources(stage):
+            stages_of, _ = seen.setdefault(source.name, ([], source.licence or "not stated"))
+            stages_of.append(stage.name)
+    for name, (stages_of, licence) in seen.items():
+        table.add_row(Cell(name), Cell(", ".join(stages_of)), Cell(licence))
+    return table
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
@@ -125,8 +183,8 @@ def _entity_types(card: ModelCard, *, described: bool) -> Table:
         table.add_column("English", overflow="fold")
     for column in ("corefers", "threshold"):
         table.add_column(column, justify="right")
-    thresholds = card.config.get("entity_thresholds") or {}
-    for type_ in card.schema.entities:
+    thresholds = card.facts.config.get("entity_thresholds") or {}
+    for type_ in card.facts.schema.entities:
         table.add_row(
             Cell(type_.name, "cyan"),
             Cell(type_.ar),
@@ -143,8 +201,8 @@ def _relation_types(card: ModelCard) -> Table:
     for column in ("Arabic", "head", "tail"):
         table.add_column(column, overflow="fold")
     table.add_column("threshold", justify="right")
-    thresholds = card.config.get("relation_thresholds") or {}
-    for type_ in card.schema.relations:
+    thresholds = card.facts.config.get("relation_thresholds") or {}
+    for type_ in card.facts.schema.relations:
         table.add_row(
             Cell(type_.name, "magenta"),
             Cell(type_.ar),
@@ -155,21 +213,7 @@ def _relation_types(card: ModelCard) -> Table:
     return table
 
 
-def _tensors(file: Path) -> Iterable[tuple[list[int], str]]:
-    """Yield (shape, number format) of every tensor; only the header of the file is read."""
-    from safetensors import safe_open
-
-    with safe_open(file, framework="np") as opened:
-        for name in opened.keys():  # noqa: SIM118  (not a mapping)
-            part = opened.get_slice(name)
-            yield part.get_shape(), part.get_dtype()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _flat(metrics: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in metrics.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name} ")

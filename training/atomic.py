@@ -72,7 +72,8 @@ class AtomicCheckpoints(_Base):
         # Trainer's own version also pickles its arguments; the resolved configuration is saved by `finetune`.
         folder = output_dir or self.args.output_dir or "."
         os.makedirs(folder, exist_ok=True)
-        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False).save_pretrained(
+        # Keeping the wrapper: taking it off would take it off for good, and the run would go on in float32.
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True).save_pretrained(
             folder, state_dict=state_dict
         )
         if self.processing_class is not None:

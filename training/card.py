@@ -22,10 +22,11 @@ from .card_data import (
     compute_section,
     data_section,
     licences,
-    reproduce_section,
 )
+from .card_reproduce import reproduce_section
 from .card_sources import RESULTS, ROOT, CardSources
 from .card_weaknesses import weaknesses
+from .model_facts import fingerprints
 
 CARD, CHART = "README.md", "calibration.svg"
 # Front matter is YAML on one page with other writers' keys: what it may hold is said by
@@ -38,6 +39,14 @@ _TAGS = [
     "arabic",
     "isnad",
 ]
+_SPANS = "Strict spans: exact characters, proclitics outside, nested."
+_RELATIONS = "End to end: both spans, both types, direction and label must be right."
+_USE = (
+    "For analysts, researchers and engineers who read Arabic news in bulk and look at the results with their "
+    "scores: finding who and what is mentioned, building knowledge graphs for people to check, annotating ahead of "
+    "people. Not for decisions about persons without a human reading the text, and not for surveillance; a relation "
+    "says what a text states, not what is true."
+)
 
 
 @dataclass(frozen=True)
@@ -67,10 +76,7 @@ def render(folder: Path, *, results: Path = RESULTS, root: Path = ROOT) -> Card:
         "## Compute",
         compute_section(sources),
         "## Intended use",
-        "For analysts, researchers and engineers who read Arabic news in bulk and look at the results with their scores: "
-        "finding who and what is mentioned, building knowledge graphs for people to check, annotating ahead of people. "
-        "Not for decisions about persons without a human reading the text, and not for surveillance; a relation says "
-        "what a text states, not what is true.",
+        _USE,
         "## Known weaknesses",
         "\n".join(f"- {sentence}" for sentence in weaknesses(sources)),
         "## Size",
@@ -104,7 +110,7 @@ def write_card(model: Any, folder: Path) -> None:
 def _front_matter(sources: CardSources) -> str:
     content: dict[str, Any] = {
         "language": ["ar"],
-        "license": sources.licence,
+        "license": sources.licence.lower(),
         "library_name": "isnad",
         "pipeline_tag": "token-classification",
         "tags": _TAGS,
@@ -122,12 +128,12 @@ def _what(sources: CardSources) -> str:
     facts = sources.facts
     schema = facts.schema
     seed = sources.stages[-1].settings.get("seed")
-    foreign = sorted({s.licence for s in licences(sources) if s.licence and "BY" in s.licence})
+    others = sorted({s.licence for s in licences(sources) if s.licence} - {sources.licence})
     return (
         f"Nested entities ({len(schema.entities)} types), relations ({len(schema.relations)} types), proclitic "
         f"boundaries and coreference in Arabic text, with exact character offsets. {facts.parameters:,} parameters, "
         f"offline, on a CPU. Licence of the weights: {sources.licence}"
-        + (f"; of annotated training data: {', '.join(foreign)}, see below" if foreign else "")
+        + (f"; of the annotated training data: {'; '.join(others)}" if others else "")
         + f". Schema `{schema.name}` ({schema.hash})"
         + (f"; seed {seed}" if seed is not None else "")
         + f".\n\n```python\nfrom isnad import Extractor\n\nextractor = Extractor.from_pretrained({facts.name!r})\n"
@@ -139,22 +145,18 @@ def _what(sources: CardSources) -> str:
 
 def _how_good(sources: CardSources, *, chart: bool) -> list[str]:
     dev, unseen = sources.dev, sources.leave_one_out
-    parts = ["## Scores"]
     if not dev:
-        parts += [
-            "As training left them, on the documents that also chose epoch, calibration and thresholds. No stored result "
-            f"belongs to these very weights; `{sources.dev_command}` makes one.",
-            scores.training_scores(sources.metrics),
-        ]
-        return parts + ([_unseen_note(sources), scores.entities_section(unseen, None)] if unseen else [])
-    parts += [
-        f"In per cent, with 95% bootstrap intervals over documents. Development: `{dev['data']}` "
-        f"({scores.summary(dev)['documents']} documents, {dev['data_hash']}), which also chose epoch, calibration and "
-        f"thresholds, so these scores flatter. Measured {dev['made']} at revision {dev['revision']} on {dev['machine']}.",
+        return ["## Scores", *_without_result(sources)]
+    parts = [
+        "## Scores",
+        "In per cent, with 95% bootstrap intervals over documents. Development: "
+        f"`{dev['data']}` ({scores.summary(dev)['documents']} documents, {dev['data_hash']}), which also chose "
+        "calibration, thresholds and often the epoch, so these scores flatter. "
+        f"Measured {dev['made']} at revision {dev['revision']} on {dev['machine']}.",
         _unseen_note(sources),
-        "### Entities\n\nStrict spans: exact characters, proclitics outside, nested.",
+        f"### Entities\n\n{_SPANS}",
         scores.entities_section(dev, unseen),
-        "### Relations\n\nEnd to end: both spans, both types, direction and label must be right.",
+        f"### Relations\n\n{_RELATIONS}",
         scores.relations_section(dev, unseen),
         "### Coreference and proclitics",
         scores.others_section(dev, unseen),
@@ -166,19 +168,33 @@ def _how_good(sources: CardSources, *, chart: bool) -> list[str]:
     return parts + ([scores.calibration_section(dev)] if dev["details"].get("calibration") else [])
 
 
+def _without_result(sources: CardSources) -> list[str]:
+    unseen = sources.leave_one_out
+    parts = [
+        "As training left them, on the documents that also chose calibration, thresholds and often the epoch. "
+        f"No stored result belongs to these very weights; `{sources.dev_command}` makes one.",
+        scores.training_scores(sources.metrics),
+        _unseen_note(sources),
+    ]
+    if unseen:
+        parts += [f"### Entities, articles\n\n{_SPANS}", scores.entities_section(unseen, None)]
+        parts += [f"### Relations, articles\n\n{_RELATIONS}", scores.relations_section(unseen, None)]
+    return parts
+
+
 def _unseen_note(sources: CardSources) -> str:
     unseen = sources.leave_one_out
     if unseen:
-        count = scores.summary(unseen)["documents"]
         return (
-            f"Articles: the {count} news articles of `seeds/articles`, each predicted by a model trained by this recipe on "
-            f"everything but that article (data {unseen['data_hash']}, revision {unseen['revision']}). This model itself "
-            "has learned all of them, so its output on them says nothing."
+            f"Articles: the {scores.summary(unseen)['documents']} news articles of `seeds/articles`, each predicted by "
+            "a model that was trained by this recipe on everything but that article "
+            f"(data {unseen['data_hash']}, revision {unseen['revision']}). "
+            "This model itself has learned all of them, so its own output on them says nothing."
         )
     if sources.continued_by:
         return (
-            f"This model has seen no article of `seeds/articles`; `{sources.continued_by}`, which continues it, is measured "
-            "on them leave-one-article-out."
+            f"This model has seen no article of `seeds/articles`; `{sources.continued_by}`, which continues it, is "
+            "measured on them leave-one-article-out."
         )
     return ""
 
@@ -205,9 +221,8 @@ def _chart(sources: CardSources) -> str:
 
 def _size(sources: CardSources) -> str:
     facts = sources.facts
-    files = [facts.folder / name for name in ("model.safetensors", "tokenizer.json", "config.json")]
-    sizes = [(p.name, p.stat().st_size) for p in files if p.is_file()]
-    named = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes)
+    sizes = [(name, (facts.folder / name).stat().st_size) for name in fingerprints(facts.folder)]
+    named = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes)
     more = f", and {facts.table_entries:,} integers in tables" if facts.table_entries else ""
     return (
         f"{sum(size for _, size in sizes) / 1e6:.1f} MB on disk: {named}. {facts.parameters:,} parameters in "

@@ -1,10 +1,10 @@
-"""The sections of a model card about where the model comes from: data, compute, how to make it again."""
+"""The sections of a model card about where the model comes from: data, compute, whom to cite."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .card_sources import CardSources, Source, agree, read_yaml, training_sources
+from .card_sources import CardSources, Source, training_sources
 from .lineage import Stage
 
 # Raw texts by the name of their file: what they are, and the licences that their publishers state.
@@ -30,7 +30,7 @@ def data_section(sources: CardSources) -> str:
     """Return the annotated and the raw training data with licences and citations."""
     rows = [["stage", "data", "times an epoch", "what", "licence", "origin"]]
     cited: dict[str, str] = {}
-    for stage in _fine(sources):
+    for stage in fine_tunings(sources):
         for source in training_sources(stage, root=sources.root):
             rows.append(
                 [
@@ -130,32 +130,6 @@ def compute_section(sources: CardSources) -> str:
     return "\n\n".join([table(rows), " ".join(notes)])
 
 
-def reproduce_section(sources: CardSources) -> str:
-    """Return the commands that make the model, its results and this card again."""
-    name, lines = sources.facts.name, []
-    fine = _fine(sources)
-    for number, stage in enumerate(sources.stages):
-        if stage.kind == "pretraining":
-            config = _config(sources, "pretrain", stage) or "configs/pretrain/cpu.yaml"
-            lines.append(
-                f"python -m isnad.training.pretrain {config} {_start(fine[0]).removesuffix('/encoder')}"
-            )
-            continue
-        following = sources.stages[number + 1 : number + 2]
-        start = _start(following[0]) if following else ""
-        config = _config(sources, "finetune", stage) or f"model/pretrained/{stage.name}/training.yaml"
-        run = start.removesuffix("/model") if "/" in start else f"runs/{stage.name}"
-        lines.append(f"isnad train --config {config} -o {run}")
-        if "/" not in start:
-            lines.append(f"python -m isnad.training.embed {run}/model {start or name}")
-    lines.append(str(sources.dev["command"]) if sources.dev else sources.dev_command)
-    if sources.leave_one_out:
-        lines.append(str(sources.leave_one_out["command"]))
-    lines.append(f"python -m isnad.training.card {name}")
-    seeds = ", ".join(f"{s.name} {s.settings['seed']}" for s in sources.stages if "seed" in s.settings)
-    return f"```sh\n{chr(10).join(lines)}\n```" + (f"\n\nSeeds: {seeds}." if seeds else "")
-
-
 def citation_section(sources: CardSources) -> str:
     """Return a BibTeX entry made from `CITATION.cff`."""
     cff = sources.citation
@@ -181,7 +155,7 @@ def citation_section(sources: CardSources) -> str:
 def licences(sources: CardSources) -> list[Source]:
     """Return every annotated source of every stage once, for summaries."""
     found: dict[str, Source] = {}
-    for stage in _fine(sources):
+    for stage in fine_tunings(sources):
         for source in training_sources(stage, root=sources.root):
             found.setdefault(source.name, source)
     return list(found.values())
@@ -207,25 +181,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _fine(sources: CardSources) -> list[Stage]:
+def fine_tunings(sources: CardSources) -> list[Stage]:
+    """Return the stages that learned from annotated data."""
     return [s for s in sources.stages if s.kind == "finetuning"]
-
-
-def _start(stage: Stage) -> str:
-    return str((stage.settings.get("encoder") or {}).get("path") or "")
-
-
-def _config(sources: CardSources, kind: str, stage: Stage) -> str:
-    """Return the repository's configuration that a stage was run with, or ""."""
-    for path in sorted((sources.root / "configs" / kind).glob("*.yaml")):
-        config = read_yaml(path)
-        if stage.kind == "pretraining":
-            # Records name text files without their folders.
-            config = {k: v for k, v in config.items() if not k.endswith(("_texts", "_text"))}
-        key = "objective" if stage.kind == "pretraining" else "name"
-        if config.get(key) == stage.settings.get(key, "") and agree(config, stage.settings):
-            return f"configs/{kind}/{path.name}"
-    return ""
 
 
 def _amount(stage: Stage) -> str:

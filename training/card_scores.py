@@ -167,16 +167,17 @@ def calibration_section(dev: Mapping[str, Any]) -> str:
                     f"{honest['brier']:.3f}",
                 ]
             )
-    crossed = found["cross_fitted_scores"]
+    crossed = {
+        kind: percent(c["f1"], c["intervals"]["f1"]) for kind, c in found["cross_fitted_scores"].items()
+    }
     return "\n\n".join(
         [
             table(rows, numbers=range(2, 8)),
-            f"ECE: expected calibration error in per cent over 15 bins of equal width (Guo et al. 2017), 95% bootstrap "
-            f"intervals over documents. Cross-fitted: calibration and thresholds come from the other folds of "
-            f"{found['folds']}; with them span F1 is {percent(crossed['spans']['f1'], crossed['spans']['intervals']['f1'])} "
-            f"and relation F1 {percent(crossed['relations']['f1'], crossed['relations']['intervals']['f1'])}. By chance: "
-            "what perfectly calibrated scores would show on as many items. Equal mass: cross-fitted, over 15 bins of "
-            "equal size.",
+            "ECE: expected calibration error in per cent over 15 bins of equal width (Guo et al. 2017), 95% bootstrap "
+            "intervals over documents. Cross-fitted: calibration and thresholds come from the other folds of "
+            f"{found['folds']}; with them span F1 is {crossed['spans']} and relation F1 {crossed['relations']}. "
+            "By chance: what perfectly calibrated scores would show on as many items. Equal mass: cross-fitted, over "
+            "15 bins of equal size.",
         ]
     )
 

@@ -57,7 +57,7 @@ class CardSources:
         steps = tuple(stages(folder))
         own = result(results / LEAVE_ONE_OUT)
         settings = own["details"].get("config", {}) if own else {}
-        mine = own is not None and own["system"] == facts.name and agree(settings, steps[-1].settings)
+        mine = own is not None and own["system"] == facts.name and _agree(settings, steps[-1].settings)
         base = (settings.get("encoder") or {}).get("path")
         return cls(
             facts,
@@ -100,7 +100,7 @@ class Source:
 _SEEDS = {
     "seeds:articles": (
         "five news articles, annotated for this project",
-        "annotation CC BY 4.0; the texts belong to their publishers and are quoted",
+        "CC BY 4.0 (the annotation; the quoted texts belong to their publishers)",
     ),
     "seeds:authored": (
         "news-like texts written and annotated for this project: fiction for training, not a source of facts",
@@ -167,8 +167,8 @@ def _of_these_files(found: dict[str, Any] | None, folder: Path) -> dict[str, Any
     return found if found and found["details"].get("files") == fingerprints(folder) else None
 
 
-def agree(a: Any, b: Any) -> bool:
+def _agree(a: Any, b: Any) -> bool:
     """Whether two configurations say the same in all that both say: newer versions know more keys."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return all(agree(a[key], b[key]) for key in a.keys() & b.keys())
+        return all(_agree(a[key], b[key]) for key in a.keys() & b.keys())
     return bool(a == b)

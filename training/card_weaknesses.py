@@ -23,7 +23,8 @@ _ERRORS = {
 
 def weaknesses(sources: CardSources) -> list[str]:
     """Return sentences, each from a number or from the model's configuration; none is typed for one model."""
-    found = _measured(sources.dev) if sources.dev else []
+    measured = sources.dev or sources.leave_one_out
+    found = _measured(measured) if measured else []
     schema, config = sources.facts.schema, sources.facts.config
     reach = "one paragraph" if config.get("cross_sentence") else "one sentence"
     found.append(f"Relations are looked for between two mentions within {reach} only.")
@@ -39,8 +40,8 @@ def weaknesses(sources: CardSources) -> list[str]:
     return found
 
 
-def _measured(dev: Mapping[str, Any]) -> list[str]:
-    scores, spread = summary(dev), dev["intervals"]
+def _measured(found: Mapping[str, Any]) -> list[str]:
+    scores, spread = summary(found), found["intervals"]
     relations = scores["relations"]["strict"]
     return [
         *_weakest("entity types", scores["entities"], spread["entities"]),
@@ -48,9 +49,9 @@ def _measured(dev: Mapping[str, Any]) -> list[str]:
         *_unbalanced(relations["micro"]),
         *_common_errors(scores["errors"]),
         *_proclitics(scores["proclitics"]),
-        *_hard_negatives(dev["details"].get("sets") or {}),
-        *_weakest_set(dev["details"].get("sets") or {}),
-        *_miscalibrated(dev["details"].get("calibration") or {}),
+        *_hard_negatives(found["details"].get("sets") or {}),
+        *_weakest_set(found["details"].get("sets") or {}),
+        *_miscalibrated(found["details"].get("calibration") or {}),
     ]
 
 
@@ -66,7 +67,7 @@ def _weakest(what: str, table: Mapping[str, Any], spread: Mapping[str, Any]) -> 
         )
         parts.append(f"Weakest {what} by F1: {worst}.")
     if rare:
-        parts.append(f"Too rare in the development data to tell: {', '.join(rare)}.")
+        parts.append(f"Too rare to tell: {', '.join(rare)}.")
     return [" ".join(parts)] if parts else []
 
 
@@ -93,14 +94,12 @@ def _common_errors(errors: Mapping[str, int]) -> list[str]:
 
 def _proclitics(found: Mapping[str, Any]) -> list[str]:
     kinds = {
-        "attached": "leaves a proclitic on the name",
-        "whole": "takes the first letter of a name for a proclitic",
+        "attached": "cuts the proclitic before a name wrongly",
+        "whole": "takes the first letter of a name, which could be a proclitic, for one",
     }
     wrong = {k: (1 - found[k]["accuracy"], found[k]["n"]) for k in kinds if found[k]["n"]}
     return [
-        f"Where the question arises it {kinds[k]} in {percent(share)}% of {n} cases."
-        for k, (share, n) in wrong.items()
-        if share > 0.01
+        f"It {kinds[k]} in {percent(share)}% of {n} cases." for k, (share, n) in wrong.items() if share > 0.01
     ]
 
 

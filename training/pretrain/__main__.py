@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
     except IsnadError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"encoder written to {folder}" if folder else "stopped with a checkpoint; run the same again to go on")
+    print(
+        f"encoder written to {folder}" if folder else "stopped with a checkpoint; run the same again to go on"
+    )
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -61,7 +61,9 @@ def fresh_encoder(sizes: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) 
     if table is not None and values.get("char_vocab_size") != 0:
         values["char_vocab_size"] = len(table.alphabet) + 1
     try:
-        encoder: PreTrainedModel = AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values))
+        encoder: PreTrainedModel = AutoModel.from_config(
+            AutoConfig.for_model(values.pop("model_type"), **values)
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"encoder: {str(error).splitlines()[0]}") from error
     if isinstance(encoder, IsnadEncoderModel) and table is not None:
@@ -69,9 +71,14 @@ def fresh_encoder(sizes: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) 
     return encoder
 
 
+def piece_table(encoder: PreTrainedModel) -> Tensor:
+    """Return the piece vectors [vocabulary, embedding size] of an encoder."""
+    return cast(Tensor, encoder.get_input_embeddings().weight)
+
+
 def embedding_size(encoder: PreTrainedModel) -> int:
     """Return the width of the piece vectors, which may differ from the width of the layers."""
-    return int(encoder.get_input_embeddings().weight.shape[1])  # type: ignore[union-attr]
+    return int(piece_table(encoder).shape[1])
 
 
 @torch.no_grad()
@@ -81,7 +88,7 @@ def set_vectors(encoder: PreTrainedModel, vectors: NDArray[np.floating]) -> None
     Raises:
         ConfigError: the vectors have another shape than the embeddings.
     """
-    weight: Tensor = encoder.get_input_embeddings().weight  # type: ignore[union-attr, assignment]
+    weight = piece_table(encoder)
     if vectors.shape != tuple(weight.shape):
         raise ConfigError(
             f"the vectors have the shape {vectors.shape} and the embeddings of the encoder {tuple(weight.shape)}; "
@@ -108,7 +115,7 @@ def take_over(model: nn.Module, folder: Path) -> list[str]:
         raise ModelError(
             f"continue_from: cannot read {folder / 'model.safetensors'} ({error}); accepted: a checkpoint folder"
         ) from error
-    if all(name in found for name in model.encoder.state_dict()):  # type: ignore[union-attr, operator]
+    if all(name in found for name in model.encoder.state_dict()):  # type: ignore[union-attr]
         # A bare encoder, whose names lack the prefix. A BERT has an `encoder.` of its own, so ask for all of them.
         found = {f"encoder.{name}": value for name, value in found.items()}
     own = model.state_dict()
@@ -122,4 +129,3 @@ def take_over(model: nn.Module, folder: Path) -> list[str]:
     model.load_state_dict(fits, strict=False)
     shared = {t.data_ptr() for k, t in model.state_dict().items() if k in fits}
     return [k for k, t in model.state_dict().items() if k not in fits and t.data_ptr() not in shared]
-

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...model.errors import ConfigError
-from .encoders import embedding_size
+from .encoders import embedding_size, piece_table
 
 
 class MaskedLanguageModel(nn.Module):
@@ -32,14 +32,14 @@ class MaskedLanguageModel(nn.Module):
         width, size = int(encoder.config.hidden_size), embedding_size(encoder)
         self.projection = nn.Linear(width, size)
         self.transform = nn.Sequential(nn.GELU(), nn.LayerNorm(size)) if transform else nn.Identity()
-        self.bias = nn.Parameter(torch.zeros(encoder.get_input_embeddings().weight.shape[0]))  # type: ignore
+        self.bias = nn.Parameter(torch.zeros(len(piece_table(encoder))))
         self._document_start = document_start
 
     def predict(self, input_ids: Tensor, chosen: Tensor) -> Tensor:
         """Return logits [chosen positions, vocabulary], float32, for pieces [batch, length]."""
         states = encode(self.encoder, input_ids, self._document_start)[chosen]
-        table: Tensor = self.encoder.get_input_embeddings().weight  # type: ignore[union-attr, assignment]
-        return nn.functional.linear(self.transform(self.projection(states)), table, self.bias).float()
+        features = self.transform(self.projection(states))
+        return nn.functional.linear(features, piece_table(self.encoder), self.bias).float()
 
     def forward(self, input_ids: Tensor, labels: Tensor) -> dict[str, Any]:
         """Return `loss` and its `parts`.

@@ -97,7 +97,7 @@ def probe(
     labels = sorted({t for s in train for t in s.tags} | {"O"})
     model, tokenizer = _load(Path(encoder), labels)
     index = {label: n for n, label in enumerate(labels)}
-    windows = [[w for w in cut(s, tokenizer, index)] for s in train]
+    windows = [cut(s, tokenizer, index) for s in train]
     begun = time.perf_counter()
     _fit(model, windows, tokenizer.pad_token_id, epochs, seed)
     seconds = time.perf_counter() - begun

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,11 @@ def train_encoder(
         The folder of the encoder; None if the sitting ended before the budget was used up.
     """
     budget = Budget(steps=config.steps, seconds=60 * config.minutes, **options)
-    trainer = make_trainer(config, prepared, output, budget, stop_after=stop_after)
     folder = run_folder(config, output)
     last = checkpoints.latest(folder) if folder.is_dir() else None
+    # A run that goes on has its own weights; those it began with may be gone by now.
+    begun = replace(config, continue_from="") if last else config
+    trainer = make_trainer(begun, prepared, output, budget, stop_after=stop_after)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if budget.share(trainer.state.global_step) < 1:
         log.info("stopped after step %d; run the same again to go on", trainer.state.global_step)
@@ -132,7 +135,9 @@ def build_model(config: PretrainConfig, prepared: Prepared) -> nn.Module:
     encoder = fresh_encoder(config.encoder, tokenizer)
     if config.warm_start and prepared.vectors is not None and not config.continue_from:
         set_vectors(encoder, prepared.vectors)
-    options: dict[str, Any] = {"document_start": tokenizer.cls_token_id if config.separate_documents else None}
+    options: dict[str, Any] = {
+        "document_start": tokenizer.cls_token_id if config.separate_documents else None
+    }
     # The recurrent encoder's head is that of `IsnadEncoderForMaskedLM`, which then loads the checkpoints.
     transform = config.model_type != RECURRENT
     model: nn.Module

@@ -18,7 +18,9 @@ _CURVE = (
 )  # fmt: skip
 
 
-def report(config: PretrainConfig, data: dict[str, Any], state: TrainerState, seconds: float) -> dict[str, Any]:
+def report(
+    config: PretrainConfig, data: dict[str, Any], state: TrainerState, seconds: float
+) -> dict[str, Any]:
     """Return the facts of a finished run, ready for JSON.
 
     Args:

@@ -74,7 +74,7 @@ class ShardWriter:
         if self._document:
             self._end_document()
         self._flush()
-        shards = []
+        shards: list[dict[str, Any]] = []
         for path, pieces in self._written:
             final = path.with_suffix("")
             os.replace(path, final)

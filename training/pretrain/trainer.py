@@ -28,7 +28,12 @@ class PretrainTrainer(AtomicCheckpoints, Trainer):
     """
 
     def __init__(
-        self, *args: Any, budget: Budget | None = None, warmup: float = 0.05, decay: float = 0.2, **kwargs: Any
+        self,
+        *args: Any,
+        budget: Budget | None = None,
+        warmup: float = 0.05,
+        decay: float = 0.2,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._budget = budget or Budget(steps=self.args.max_steps)
@@ -46,7 +51,7 @@ class PretrainTrainer(AtomicCheckpoints, Trainer):
                 share = self._budget.share(step + 1)
                 return learning_rate_factor(share, warmup=self._warmup, decay=self._decay)
 
-            self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, factor)
+            self.lr_scheduler = LambdaLR(optimizer or self.create_optimizer(), factor)
         return self.lr_scheduler
 
     def training_step(self, model: nn.Module, *args: Any, **kwargs: Any) -> torch.Tensor:
