@@ -33,7 +33,7 @@ class IsnadConfig(PreTrainedConfig):
         coreference_threshold: two mentions are linked from this probability on.
         same_start: whether spans of one label may begin at the same place; set by training from its data.
         cross_sentence: whether relations may join mentions of different sentences; set by training likewise.
-        calibration: `{"entity"|"relation": {label: [scale, bias]}}`, Platt scaling of the logits.
+        calibration: `{"entity"|"relation": {label: [a, b, c]}}`, see `decoding.probabilities`.
         model_name: name and version shown in every document that the model makes.
     """
 

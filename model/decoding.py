@@ -24,7 +24,7 @@ class Decisions:
 
     Attributes:
         entity_thresholds, relation_thresholds: [labels], probabilities.
-        entity_calibration, relation_calibration: [labels, 2], scale and bias of the logits (Platt 1999).
+        entity_calibration, relation_calibration: [labels, 3], see `probabilities`.
         coreference_threshold: probability.
         same_start: whether spans of one label may begin at the same place and nest. In the corpora at hand one
             entity in 20,000 does, while a scorer with smoothed boundaries proposes such pairs often.
@@ -57,25 +57,40 @@ class Decisions:
         def column(labels: Sequence[str], values: Mapping[str, float] | None) -> Floats:
             return np.asarray([(values or {}).get(label, 0.5) for label in labels], dtype=np.float32)
 
-        def platt(labels: Sequence[str], values: Mapping[str, Sequence[float]] | None) -> Floats:
-            rows = [(values or {}).get(label, (1.0, 0.0)) for label in labels]
-            return np.asarray(rows, dtype=np.float32).reshape(-1, 2)
+        def beta(labels: Sequence[str], values: Mapping[str, Sequence[float]] | None) -> Floats:
+            rows = [(values or {}).get(label, IDENTITY) for label in labels]
+            # A straight line over the logits, [scale, bias], as models of version 0.1 hold it.
+            rows = [(row[0], *row) if len(row) == 2 else row for row in rows]
+            return np.asarray(rows, dtype=np.float32).reshape(-1, len(IDENTITY))
 
         return cls(
             column(schema.entity_labels, entity_thresholds),
             column(schema.relation_labels, relation_thresholds),
-            platt(schema.entity_labels, calibration.get("entity")),
-            platt(schema.relation_labels, calibration.get("relation")),
+            beta(schema.entity_labels, calibration.get("entity")),
+            beta(schema.relation_labels, calibration.get("relation")),
             coreference_threshold,
             same_start,
             cross_sentence,
         )
 
 
+# The calibration that changes nothing.
+IDENTITY = (1.0, 1.0, 0.0)
+
+
 def probabilities(logits: Floats, calibration: Floats) -> Floats:
-    """Return calibrated probabilities for logits [..., labels] and calibration [labels, 2]."""
-    z = logits * calibration[:, 0] + calibration[:, 1]
-    return 1.0 / (1.0 + np.exp(-np.clip(z, -60, 60)))
+    """Return calibrated probabilities (beta calibration, Kull et al. 2017, section 3).
+
+    With s = sigmoid(logit) a probability is sigmoid(a ln s - b ln(1 - s) + c). Scores of one model are often too
+    low near 1 and too high in the middle, which no straight line over the logits (a = b) can mend.
+
+    Args:
+        logits: [..., labels].
+        calibration: [labels, 3]: a, b, c; a and b above 0.
+    """
+    high, low = np.logaddexp(0, logits), np.logaddexp(0, -logits)
+    z = high * calibration[:, 1] - low * calibration[:, 0] + calibration[:, 2]
+    return (1.0 / (1.0 + np.exp(-np.clip(z, -60, 60)))).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,12 +100,16 @@ def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
     os.replace(temporary, folder / MANIFEST)
 
 
+# What a model folder consists of: its manifest lists card and chart too. Nothing that could run.
+_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.yaml", "*.md", "*.svg"]
+
+
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"])
+        folder = snapshot_download(name, allow_patterns=_PATTERNS)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"cannot fetch the model {name!r} from the hub: {reason}") from error

@@ -1,4 +1,4 @@
-"""Platt scaling and thresholds on synthetic scores whose right answer is known, and what is observed of a model."""
+"""Beta calibration and thresholds on synthetic scores whose right answer is known, and what is observed of a model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from isnad.model.backends.torch_backend import TorchBackend
-from isnad.model.decoding import probabilities
+from isnad.model.decoding import IDENTITY, probabilities
 from isnad.model.document import Document
 from isnad.model.modeling import IsnadModel
 from isnad.model.schema import LabelSchema
@@ -40,10 +40,26 @@ def observations(*columns: tuple[np.ndarray, np.ndarray]) -> Observations:
     return Observations(logits, correct, np.ones_like(correct), correct.sum(axis=0))
 
 
-def test_scaling_finds_the_scale_and_bias_that_made_the_data() -> None:
-    fitted = calibrate(observations(drawn(0.5, -1.0, 20_000), drawn(2.0, 0.5, 20_000, seed=1)))
-    assert fitted.scaling[0] == pytest.approx([0.5, -1.0], abs=0.08)
-    assert fitted.scaling[1] == pytest.approx([2.0, 0.5], abs=0.12)
+def test_scaling_finds_the_probabilities_that_made_the_data() -> None:
+    logits = np.linspace(-5, 5, 41)[:, None]
+    # Straight lines over the logits (a = b), and a curve that no line fits.
+    for number, true in enumerate(([0.5, 0.5, -1.0], [2.0, 2.0, 0.5], [0.6, 2.0, -0.4])):
+        random = np.random.default_rng(number)
+        drawn_at = random.normal(0, 2, 40_000)
+        truth = np.asarray([true], dtype=np.float32)
+        correct = random.random(len(drawn_at)) < probabilities(drawn_at[:, None], truth)[:, 0]
+        found = calibrate(observations((drawn_at, correct))).scaling
+        assert probabilities(logits, found) == pytest.approx(probabilities(logits, truth), abs=0.03)
+
+
+def test_probabilities_are_the_formula_of_beta_calibration() -> None:
+    logits = np.linspace(-6, 6, 25)[:, None]
+    s = 1 / (1 + np.exp(-logits[:, 0]))
+    assert probabilities(logits, np.asarray([IDENTITY]))[:, 0] == pytest.approx(s, rel=1e-5)
+    by_hand = 1 / (1 + np.exp(-(0.7 * np.log(s) - 1.4 * np.log(1 - s) + 0.3)))
+    assert probabilities(logits, np.asarray([[0.7, 1.4, 0.3]]))[:, 0] == pytest.approx(by_hand, rel=1e-5)
+    far = probabilities(np.asarray([[-1e4], [1e4]]), np.asarray([[0.7, 1.4, 0.3]]))
+    assert np.isfinite(far).all() and far[0, 0] < 1e-9 and far[1, 0] > 1 - 1e-6
 
 
 def test_calibrated_probabilities_mean_what_they_say() -> None:
@@ -73,7 +89,7 @@ def test_a_label_with_few_examples_leans_on_all() -> None:
 @pytest.mark.parametrize("correct", [np.zeros(50, dtype=bool), np.ones(50, dtype=bool)])
 def test_one_sided_data_changes_nothing(correct: np.ndarray) -> None:
     fitted = calibrate(observations((np.linspace(-3, 3, 50), correct)))
-    assert fitted.scaling.tolist() == [[1.0, 0.0]]
+    assert fitted.scaling.tolist() == [list(IDENTITY)]
 
 
 def test_separable_data_stays_finite() -> None:
@@ -86,7 +102,7 @@ def test_separable_data_stays_finite() -> None:
 def test_nothing_observed_gives_the_identity() -> None:
     empty = np.zeros((0, 3))
     fitted = calibrate(Observations(empty.astype(np.float32), empty > 0, empty > 0, np.asarray([4, 0, 30])))
-    assert fitted.scaling.tolist() == [[1.0, 0.0]] * 3 and fitted.thresholds.tolist() == [0.5] * 3
+    assert fitted.scaling.tolist() == [list(IDENTITY)] * 3 and fitted.thresholds.tolist() == [0.5] * 3
 
 
 def test_the_best_threshold_is_the_one_of_a_search() -> None:

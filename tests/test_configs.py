@@ -20,9 +20,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 READERS: dict[str, Callable[[Path], Any]] = {
     "data": lambda path: load_config(path, CorpusConfig),
     "finetune": lambda path: load_config(path, FinetuneConfig),
-    "pretrain": lambda path: load_config(
-        path, CompareConfig if path.stem == "compare" else PretrainConfig
-    ),
+    "pretrain": lambda path: load_config(path, CompareConfig if path.stem == "compare" else PretrainConfig),
     "schemas": LabelSchema.from_yaml,
 }
 FILES = sorted(CONFIGS.rglob("*.yaml")) + sorted(CONFIGS.rglob("*.yml"))
@@ -89,7 +87,9 @@ def test_pretraining_sizes_are_those_of_the_encoder(path: Path):
     read = READERS["pretrain"](path)
     config = getattr(read, "pretraining", read)
     sizes = dict(config.encoder)
-    encoder = AutoConfig.for_model(sizes.pop("model_type", "isnad-encoder"), vocab_size=config.vocab_size, **sizes)
+    encoder = AutoConfig.for_model(
+        sizes.pop("model_type", "isnad-encoder"), vocab_size=config.vocab_size, **sizes
+    )
     known = encoder.to_dict()
     for key, value in sizes.items():
         assert key in known and getattr(encoder, key) == value

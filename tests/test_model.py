@@ -14,8 +14,8 @@ from isnad.model.encoder import IsnadEncoderConfig
 from isnad.model.modeling import IsnadModel
 from isnad.model.schema import LabelSchema
 from isnad.model.windows import Window, WindowMaker
-from isnad.training.data.annotation import Annotation
 from isnad.training.collate import Collator
+from isnad.training.data.annotation import Annotation
 from isnad.training.examples import build_examples
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer

@@ -14,8 +14,8 @@ from isnad.model.folding import fold
 from isnad.model.modeling import IsnadModel
 from isnad.model.schema import EntityType, LabelSchema, RelationType
 from isnad.model.text import make_entity
-from isnad.training.data.sources import load_corpora
 from isnad.training.data import write_documents
+from isnad.training.data.sources import load_corpora
 from isnad.training.noise import misspell
 from isnad.training.silver import Cut, silver
 from isnad.training.transfer import transfer_heads
@@ -79,7 +79,9 @@ class _Surely:
         for id_, text in texts:
             found = self._table.get(text, [])
             entities = [
-                make_entity(text, text.index(name), text.index(name) + len(name), "PERS", id=f"T{n}", score=score)
+                make_entity(
+                    text, text.index(name), text.index(name) + len(name), "PERS", id=f"T{n}", score=score
+                )
                 for n, (name, score) in enumerate(found)
             ]
             yield Document(text, tuple(entities), id=id_)

@@ -125,7 +125,9 @@ def comparison(corpus: Path, tmp_path_factory) -> CompareConfig:
     }
     recipe = text.with_name("compare.yaml")
     recipe.write_text(
-        yaml.safe_dump({"core_minutes_each": 0.01, "corpus": str(corpus), "seeds": [1, 2], "pretraining": values}),
+        yaml.safe_dump(
+            {"core_minutes_each": 0.01, "corpus": str(corpus), "seeds": [1, 2], "pretraining": values}
+        ),
         encoding="utf-8",
     )
     return load_config(recipe, CompareConfig)

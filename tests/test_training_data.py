@@ -14,9 +14,9 @@ from isnad.model.schema import LabelSchema
 from isnad.model.text import make_entity, words
 from isnad.model.windows import LETTER_SLOTS, WindowMaker
 from isnad.training.augment import Augmenter
+from isnad.training.collate import Collator, ParagraphDataset
 from isnad.training.data.annotation import Annotation, Source
 from isnad.training.edits import Edit, rewrite
-from isnad.training.collate import Collator, ParagraphDataset
 from isnad.training.examples import Unreachable, build_examples, locate, split_paragraphs
 from transformers import AutoTokenizer
 
@@ -274,7 +274,9 @@ def test_items_depend_on_seed_epoch_and_index_alone(
     maker: WindowMaker, schema: LabelSchema, articles: list[Document]
 ) -> None:
     def dataset(seed: int, epoch: int) -> ParagraphDataset:
-        data = ParagraphDataset([Source("articles", articles[:2])], maker, schema, augment=_AUGMENT[0], seed=seed)
+        data = ParagraphDataset(
+            [Source("articles", articles[:2])], maker, schema, augment=_AUGMENT[0], seed=seed
+        )
         data.set_epoch(epoch)
         return data
 

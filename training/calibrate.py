@@ -1,8 +1,8 @@
 """Calibration and thresholds from development data.
 
-Platt scaling (Platt 1999; Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4) per label,
-drawn towards one scaling for all labels where a label has few examples; then the threshold of each label
-that gives the best F1.
+Beta calibration (Kull et al. 2017, "Beta calibration: a well-founded and easily implemented improvement on
+logistic calibration", section 3) per label, drawn towards one calibration for all labels where a label has few
+examples; then the threshold of each label that gives the best F1.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.decoding import probabilities, span_offsets
+from ..model.configuration import IsnadConfig
+from ..model.decoding import IDENTITY, probabilities, span_offsets
 from ..model.document import Document
 from ..model.relations import sentences
 from ..model.schema import LabelSchema
@@ -41,7 +42,12 @@ class Observations:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scale and bias and threshold by label."""
+    """What is fitted, by label.
+
+    Attributes:
+        scaling: [labels, 3], see `decoding.probabilities`.
+        thresholds: [labels].
+    """
 
     scaling: NDArray[np.float32]
     thresholds: NDArray[np.float32]
@@ -92,13 +98,13 @@ def observe(
 def calibrate(observed: Observations) -> Calibration:
     """Fit scaling and thresholds for every label."""
     labels = observed.logits.shape[1]
-    shared = _platt(observed.logits[observed.valid], observed.correct[observed.valid])
+    shared = fit_beta(observed.logits[observed.valid], observed.correct[observed.valid])
     scaling = np.tile(shared, (labels, 1)).astype(np.float32)
     for label in range(labels):
         valid = observed.valid[:, label]
         correct = observed.correct[valid, label]
         if correct.sum() >= _ENOUGH:
-            own = _platt(observed.logits[valid, label], correct)
+            own = fit_beta(observed.logits[valid, label], correct)
             share = correct.sum() / (correct.sum() + _ENOUGH)
             scaling[label] = share * own + (1 - share) * shared
     probability = np.where(observed.valid, probabilities(observed.logits, scaling), 0.0)
@@ -114,6 +120,22 @@ def calibrate(observed: Observations) -> Calibration:
     return Calibration(scaling, thresholds)
 
 
+def set_decisions(config: IsnadConfig, schema: LabelSchema, spans: Observations, pairs: Observations) -> None:
+    """Fit calibration and thresholds to what was observed, and write them into a model's configuration."""
+    config.calibration = {}
+    for kind, labels, observed in (
+        ("entity", schema.entity_labels, spans),
+        ("relation", schema.relation_labels, pairs),
+    ):
+        fitted = calibrate(observed)
+        config.calibration[kind] = {
+            label: [round(float(x), 4) for x in row]
+            for label, row in zip(labels, fitted.scaling, strict=True)
+        }
+        thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
+        setattr(config, f"{kind}_thresholds", thresholds)
+
+
 def best_threshold(probability: NDArray[np.floating], correct: NDArray[np.bool_], gold: int) -> float:
     """Return the probability from which on accepting gives the best F1, within [0.1, 0.9]."""
     order = np.argsort(-probability, kind="stable")
@@ -126,26 +148,29 @@ def best_threshold(probability: NDArray[np.floating], correct: NDArray[np.bool_]
     return float(ranked[np.argmax(np.where(usable, f1, -1.0))])
 
 
-def _platt(
-    logits: NDArray[np.floating], correct: NDArray[np.bool_], *, steps: int = 50
+def fit_beta(
+    logits: NDArray[np.floating], correct: NDArray[np.bool_], *, steps: int = 60
 ) -> NDArray[np.float64]:
-    """Return (scale, bias) of a logistic regression on one logit, by damped Newton steps."""
+    """Return [3], the calibration of one logit: a logistic regression on ln s and -ln(1 - s) by Newton steps."""
     z = np.clip(logits.astype(np.float64), -15, 15)
     y = correct.astype(np.float64)
+    identity = np.asarray(IDENTITY)
     if not 0 < y.sum() < len(y):
-        return np.asarray([1.0, 0.0])
-    weights = np.asarray([1.0, 0.0])
-    x = np.stack([z, np.ones_like(z)], axis=1)
+        return identity
+    weights = identity.copy()
+    x = np.stack([-np.logaddexp(0, -z), np.logaddexp(0, z), np.ones_like(z)], axis=1)
     for _ in range(steps):
         p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
         # A weak prior towards the identity keeps separable data finite.
-        gradient = x.T @ (p - y) + (weights - [1.0, 0.0])
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
+        gradient = x.T @ (p - y) + (weights - identity)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(3)
         step = np.linalg.solve(hessian, gradient)
         weights = weights - np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-6:
             break
-    return np.asarray([max(weights[0], 0.05), weights[1]])
+    # Above 0, so that a higher score never becomes a lower probability.
+    weights[:2] = np.maximum(weights[:2], 0.05)
+    return weights
 
 
 class _Collector:

@@ -19,7 +19,7 @@ from ..model.inference import Extractor
 from ..model.schema import LabelSchema
 from ..model.scores import Backend, Floats, WindowScores
 from ..model.windows import Window, WindowMaker
-from .calibrate import Observations, calibrate, observe
+from .calibrate import Observations, observe, set_decisions
 
 FOLDS = 5
 # Candidates below this probability say little and are many.
@@ -118,23 +118,15 @@ def refitted(
 ) -> IsnadConfig:
     """Return a copy of a configuration with calibration and thresholds fitted to observations."""
     config = copy.deepcopy(config)
-    config.calibration = {}
-    for kind, labels, observations in (
-        ("entity", schema.entity_labels, spans),
-        ("relation", schema.relation_labels, pairs),
-    ):
-        fitted = calibrate(observations)
-        config.calibration[kind] = {
-            label: [float(x) for x in row] for label, row in zip(labels, fitted.scaling, strict=True)
-        }
-        thresholds = {label: float(t) for label, t in zip(labels, fitted.thresholds, strict=True)}
-        setattr(config, f"{kind}_thresholds", thresholds)
+    set_decisions(config, schema, spans, pairs)
     return config
 
 
 def _joined(parts: Sequence[Observations]) -> Observations:
     return Observations(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("logits", "correct", "valid")),
+        logits=np.concatenate([p.logits for p in parts]),
+        correct=np.concatenate([p.correct for p in parts]),
+        valid=np.concatenate([p.valid for p in parts]),
         gold=np.sum([p.gold for p in parts], axis=0),
     )
 

@@ -102,11 +102,6 @@ def write(folder: Path, *, results: Path = RESULTS, root: Path = ROOT) -> Card:
     return card
 
 
-def write_card(model: Any, folder: Path) -> None:
-    """Write the card into a folder that `embed` is making; the model itself is not asked."""
-    write(folder)
-
-
 def _front_matter(sources: CardSources) -> str:
     content: dict[str, Any] = {
         "language": ["ar"],

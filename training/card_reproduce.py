@@ -56,7 +56,7 @@ def _config(sources: CardSources, kind: str, stage: Stage) -> str:
     cls: type = PretrainConfig if stage.kind == "pretraining" else FinetuneConfig
     for path in sorted((sources.root / "configs" / kind).glob("*.yaml")):
         try:
-            config = load_config(path, cls)
+            config: Any = load_config(path, cls)
         except ConfigError:
             continue  # a file for another command
         if _was_run(config, stage.settings):

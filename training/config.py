@@ -51,7 +51,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name, weight in self.corpora.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 100:
-                raise ConfigError(f"corpora: {name} is {weight!r}; accepted: a number above 0, for example 0.5")
+                raise ConfigError(
+                    f"corpora: {name} is {weight!r}; accepted: a number above 0, for example 0.5"
+                )
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class FinetuneConfig:
         seed: of everything random.
         precision: `auto` (bfloat16 where the device computes in it), `fp32` or `bf16`.
         tracker: `trackio` (a local SQLite file), `mlflow`, `tensorboard` or `none`.
+        watts: power drawn by the machine while it trains, for an estimate of the energy; 0: no estimate.
         calibrate: fit calibration and thresholds on the development data.
     """
 
@@ -116,6 +119,7 @@ class FinetuneConfig:
     seed: int = 1
     precision: str = "auto"
     tracker: str = "trackio"
+    watts: float = 0.0
     calibrate: bool = True
 
     def __post_init__(self) -> None:
@@ -134,7 +138,7 @@ class FinetuneConfig:
 
 
 _POSITIVE = ("epochs", "batch_size", "gradient_accumulation", "encoder_learning_rate", "head_learning_rate")
-_NOT_NEGATIVE = ("weight_decay", "warmup", "patience", "seed")
+_NOT_NEGATIVE = ("weight_decay", "warmup", "patience", "seed", "watts")
 _CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "tracker": ("trackio", "mlflow", "tensorboard", "none"),

@@ -12,8 +12,8 @@ from transformers import AutoTokenizer
 from ..model.errors import IsnadError, ModelError
 from ..model.modeling import IsnadModel
 from ..model.store import EMBEDDED, resolve
-from . import checkpoints
-from .card import write_card
+from . import card, checkpoints
+from .lineage import write_lineage
 
 # A version of the embedded model may not weigh more than this, in bytes.
 SIZE_LIMIT = 60_000_000
@@ -42,7 +42,8 @@ def embed(source: Path, name: str, *, target: Path = EMBEDDED) -> Path:
     tokenizer.save_pretrained(temporary)
     for file in ("metrics.json", "training.yaml"):
         shutil.copyfile(source / file, temporary / file)
-    write_card(model, temporary)
+    write_lineage(source, temporary)
+    card.write(temporary)
     size = sum(p.stat().st_size for p in temporary.iterdir())
     if size > SIZE_LIMIT:
         shutil.rmtree(temporary)

@@ -78,9 +78,7 @@ def split_paragraphs(document: Document) -> list[Document]:
     return parts
 
 
-def locate(
-    text: str, window: Window, entity: Entity, *, whole: bool = False
-) -> tuple[int, int, int] | str:
+def locate(text: str, window: Window, entity: Entity, *, whole: bool = False) -> tuple[int, int, int] | str:
     """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none.
 
     Args:

@@ -27,6 +27,7 @@ from ..model.windows import WindowMaker
 from . import checkpoints
 from .augment import Augmenter
 from .collate import Collator, ParagraphDataset
+from .compute import energy, machine
 from .config import FinetuneConfig, plain
 from .data.annotation import Source
 from .examples import Unreachable, build_examples
@@ -116,9 +117,12 @@ def finetune(
     outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).float().to("cpu")
     finish(model, tokenizer, config, schema, train, dev)
+    seconds = round(outcome.metrics.get("train_runtime", 0.0), 1)
     metrics = {
         "dev": develop(model),
-        "seconds": round(outcome.metrics.get("train_runtime", 0.0), 1),
+        "seconds": seconds,
+        "machine": machine(),
+        "energy_estimate": energy(seconds, config.watts),
         "epochs": trainer.state.epoch,
         "best_step": trainer.state.best_global_step,
         "train_documents": len(train),
@@ -221,9 +225,7 @@ def _unreachable(sources: Sequence[Source], maker: WindowMaker, schema: LabelSch
     found = Unreachable()
     for source in sources:
         for document in source.documents:
-            for _ in build_examples(
-                document, maker, schema, unreachable=found, annotation=source.annotation
-            ):
+            for _ in build_examples(document, maker, schema, unreachable=found, annotation=source.annotation):
                 pass
     for doc, start, end, label, why in found.entities[:20]:
         log.warning("gold %s [%d:%d] of %s cannot be learned: %s", label, start, end, doc, why)

@@ -12,7 +12,7 @@ from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.text import paragraphs, sentence_starts, words
 from ..model.windows import WindowMaker
-from .calibrate import calibrate, observe
+from .calibrate import observe, set_decisions
 from .config import FinetuneConfig
 from .coreference_fit import fit_coreference, mention_pairs
 
@@ -42,20 +42,10 @@ def finish(
     model.config.cross_sentence = cross_sentence_share(train) > _RARE
     if not config.calibrate:
         return
-    observed = observe(
+    spans, links = observe(
         TorchBackend(model, pad_id), maker, schema, dev, cross_sentence=model.config.cross_sentence
     )
-    model.config.calibration = {}
-    for kind, labels, observations in zip(
-        ("entity", "relation"), (schema.entity_labels, schema.relation_labels), observed, strict=True
-    ):
-        fitted = calibrate(observations)
-        model.config.calibration[kind] = {
-            label: [round(float(x), 4) for x in row]
-            for label, row in zip(labels, fitted.scaling, strict=True)
-        }
-        thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
-        setattr(model.config, f"{kind}_thresholds", thresholds)
+    set_decisions(model.config, schema, spans, links)
 
 
 def same_start_share(documents: Sequence[Document]) -> float:

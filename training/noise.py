@@ -52,13 +52,14 @@ def _edit(
     places = [n for n in range(2, len(word)) if word[n] in _SWAPS]
     if places and random.random() < 0.6:
         at = start + int(random.choice(places))
-        return Edit(at, at + 1, _SWAPS[text[at]]) if _SWAPS[text[at]] or at + 1 < end else None
+        return Edit(at, at + 1, _SWAPS[text[at]])
     if len(word) < 5 or any(start < s < end for s in starts):
         return None
-    at = start + int(random.integers(2, len(word) - 1))
-    kind = random.random()
-    if kind < 0.35:
+    return _slip(text, start + int(random.integers(2, len(word) - 1)), random.random())
+
+
+def _slip(text: str, at: int, chance: float) -> Edit:
+    """Drop, double or stretch the letter at an offset."""
+    if chance < 0.35:
         return Edit(at, at + 1, "")
-    if kind < 0.7:
-        return Edit(at, at + 1, text[at] * 2)
-    return Edit(at, at, "\u0640")
+    return Edit(at, at + 1, text[at] * 2) if chance < 0.7 else Edit(at, at, "\u0640")

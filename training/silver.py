@@ -86,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("texts", nargs="+", type=Path, help="raw text, a paragraph a line, plain or .zst")
     parser.add_argument("-o", "--output", type=Path, required=True, help="JSONL file to write")
     parser.add_argument("--limit", type=int, default=20_000, help="paragraphs to write")
-    parser.add_argument("--share", type=float, default=0.2, help="share of the documents of each text looked at")
+    parser.add_argument(
+        "--share", type=float, default=0.2, help="share of the documents of each text looked at"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:

@@ -67,4 +67,3 @@ def _copy_rows(
     for block in range(blocks):
         for source_row, row in matches:
             after[block * new_types + row].copy_(before[block * old_types + source_row])
-

@@ -1,15 +1,13 @@
 """What is written about a pretraining beside its encoder: the facts a model card is made from."""
 
-import os
-import platform
+import json
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainerState
 
+from ..compute import energy, machine, versions
 from ..config import plain
 from .settings import PretrainConfig
 
@@ -39,45 +37,33 @@ def report(
         "machine": machine(),
         "energy_estimate": energy(seconds, config.watts),
         "loss_history": loss_history(state),
+        "earlier": earlier(config),
         "data": data,
         "versions": versions(),
         "config": without_folders(config),
     }
 
 
+def earlier(config: PretrainConfig) -> list[dict[str, Any]]:
+    """Return steps, tokens and seconds (None: unknown) of the runs that the initial weights come from, in order."""
+    folder = Path(config.continue_from)
+    if not config.continue_from:
+        return []
+    try:
+        facts = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+        return [*facts.get("earlier", []), {key: facts.get(key) for key in ("steps", "tokens", "seconds")}]
+    except (OSError, ValueError):
+        pass
+    try:
+        steps = int(json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
+    except (OSError, ValueError, KeyError):
+        return []
+    return [{"steps": steps, "tokens": steps * config.batch_size * config.block_size, "seconds": None}]
+
+
 def loss_history(state: TrainerState) -> list[dict[str, Any]]:
     """Return the points of the loss curve."""
     return [{k: row[k] for k in _CURVE if k in row} for row in state.log_history if "loss" in row]
-
-
-def energy(seconds: float, watts: float) -> dict[str, Any] | None:
-    """Return the estimated energy: nothing is measured, and only the training itself counts."""
-    if not watts:
-        return None
-    return {
-        "method": "estimate: seconds of training x watts given in the configuration; not measured",
-        "watts": watts,
-        "kilowatt_hours": round(seconds * watts / 3.6e6, 4),
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Return what the run was computed on."""
-    found: dict[str, Any] = {"cpu": _cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
-    if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computed the result."""
-    found = {"python": platform.python_version()}
-    for name in ("isnad", "torch", "transformers", "tokenizers", "accelerate", "gensim", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def without_folders(config: PretrainConfig) -> dict[str, Any]:
@@ -88,13 +74,3 @@ def without_folders(config: PretrainConfig) -> dict[str, Any]:
     for key in ("fertility_text", "prepared", "continue_from"):
         values[key] = Path(values[key]).name if values[key] else ""
     return values
-
-
-def _cpu() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
