@@ -239,6 +239,24 @@ def info(
 
 
 @app.command()
+def average(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL…", help="Model folders of runs that differ in their seeds.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder of the result.")],
+) -> None:
+    """Average the weights of several trainings of one configuration into one model.
+
+    \b
+    [bold]Examples:[/bold]
+      isnad average runs/a/model runs/b/model -o runs/mean
+    """
+    from .average import average_models
+
+    average_models(models, output)
+
+
+@app.command()
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A path, or seeds:articles and the like.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write.")],

@@ -138,7 +138,19 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
     missing = {f"isnad/{n}" for n in expected} - files
     assert not missing
     kinds = {Path(n).suffix for n in files}
-    assert kinds <= {".py", ".yaml", ".json", ".html", ".css", ".js", ".typed", ".safetensors", ".md", ".txt"}
+    assert kinds <= {
+        ".py",
+        ".yaml",
+        ".json",
+        ".html",
+        ".css",
+        ".js",
+        ".typed",
+        ".safetensors",
+        ".md",
+        ".svg",
+        ".txt",
+    }
     for unwanted in ("tests", "seeds", "runs", ".ci", "Makefile"):
         assert not [n for n in files if n.startswith(f"isnad/{unwanted}")], unwanted
 
