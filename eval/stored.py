@@ -56,7 +56,7 @@ def save_result(
         "command": command,
         "seed": seed,
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "revision": _revision(),
+        "revision": revision(),
         "versions": {name: _version(name) for name in ("torch", "transformers", "numpy")},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "details": dict(details or {}),
@@ -78,7 +78,8 @@ def load_result(path: Path) -> tuple[dict[str, Any], Evaluation]:
         raise DataError(f"not a result file: {error}", path=path, accepted="a file of isnad eval") from error
 
 
-def _revision() -> str:
+def revision() -> str:
+    """Return what git calls the code that runs, or `unknown`."""
     root = Path(__file__).resolve().parents[1]
     try:
         done = subprocess.run(

@@ -38,6 +38,8 @@ def test_models_of_other_labels_are_refused(tiny_model: Path, schema: LabelSchem
         average([tiny_model], tiny_model, score=lambda gold, found: {})
 
 
-def test_the_command_says_what_is_missing(isnad: Callable[..., Result], tiny_model: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_is_missing(
+    isnad: Callable[..., Result], tiny_model: Path, tmp_path: Path
+) -> None:
     result = isnad("average", tiny_model, "-o", tmp_path / "mean")
     assert result.exit_code == 2 and "accepted: two or more" in result.output
