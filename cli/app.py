@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .benchmark_commands import add_commands
 from .options import ExtractFormat, ReportFormat, SpanConvention
 from .support import EXIT_CODES, Commands, use_utf8
 
@@ -279,6 +280,9 @@ def convert(
     from .convert import convert_documents
 
     convert_documents(source, target, to=to, from_=from_, schema=schema, overwrite=overwrite)
+
+
+add_commands(app)
 
 
 def main() -> None:

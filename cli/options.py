@@ -27,3 +27,10 @@ class SpanConvention(StrEnum):
 
     CHAR = "char"
     WORD = "word"
+
+
+class ListFormat(StrEnum):
+    """How models and comparisons are listed."""
+
+    TABLE = "table"
+    JSON = "json"

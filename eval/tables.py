@@ -3,9 +3,11 @@
 `python -m isnad.eval.tables` rewrites the text between the markers; a test compares README and results.
 """
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..model.errors import DataError
 from .bootstrap import Interval, PrfIntervals, bootstrap
@@ -18,6 +20,13 @@ RESULTS = ROOT / "eval" / "results"
 README = ROOT / "README.md"
 # Columns of the tables: stored result and heading; the first one is the model that isnad ships.
 SYSTEMS = (("joint", "joint model"), ("flat", "flat token classifier"), ("crf", "CRF"))
+
+
+# Stored results of `eval.word_level` and their headings.
+WORD_LEVEL = (
+    ("anercorp_dev", "fine-tuned on it"),
+    ("anercorp_dev_mapped", "`isnad-small`, labels mapped"),
+)
 
 
 def render(results: Path = RESULTS) -> str:
@@ -40,6 +49,30 @@ def render(results: Path = RESULTS) -> str:
             f"```sh\n{commands}\n```",
         ]
     )
+
+
+def render_word_level(results: Path = RESULTS) -> str:
+    """Return the section on word-level, flat corpora as Markdown; columns are the stored results of `WORD_LEVEL`."""
+    loaded = [
+        (heading, json.loads((results / f"{key}.json").read_text(encoding="utf-8")))
+        for key, heading in WORD_LEVEL
+    ]
+    rows = [["tag", "gold", *(heading for heading, _ in loaded)]]
+    for tag, (tp, _, fn) in loaded[0][1]["scores"]["labels"].items():
+        rows.append([tag, str(tp + fn), *(_stored_f1(result, tag) for _, result in loaded)])
+    rows.append(["**micro**", "", *(_stored_f1(result) for _, result in loaded)])
+    commands = "\n".join(result["command"] for _, result in loaded)
+    return "\n\n".join([_markdown(rows), f"```sh\n{commands}\n```"])
+
+
+def _stored_f1(result: Mapping[str, Any], tag: str | None = None) -> str:
+    spread = result["scores"]["intervals"]
+    if tag is None:
+        return _score(result["scores"]["micro"]["f1"], Interval(**spread["micro"]["f1"]))
+    counts = Counts.from_list(result["scores"]["labels"][tag])
+    if tag in result["unmapped"]:
+        return "no such label"
+    return _score(counts.f1, Interval(**spread["labels"][tag]["f1"]))
 
 
 def update(text: str, section: str, *, name: str = "leave-one-out") -> str:
@@ -119,7 +152,8 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> int:
     """Rewrite README.md from the stored results."""
-    README.write_text(update(README.read_text(encoding="utf-8"), render()), encoding="utf-8")
+    text = update(README.read_text(encoding="utf-8"), render())
+    README.write_text(update(text, render_word_level(), name="word-level"), encoding="utf-8")
     print(f"rewrote {README}")
     return 0
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from isnad.eval.benchmark.labels import LabelMap
 from isnad.model.errors import IsnadError
 from isnad.model.schema import LabelSchema
 from isnad.training.config import FinetuneConfig, load_config
@@ -18,6 +19,7 @@ from isnad.training.pretrain.settings import PretrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 READERS: dict[str, Callable[[Path], Any]] = {
+    "benchmark": LabelMap.read,
     "data": lambda path: load_config(path, CorpusConfig),
     "finetune": lambda path: load_config(path, FinetuneConfig),
     "pretrain": lambda path: load_config(path, CompareConfig if path.stem == "compare" else PretrainConfig),

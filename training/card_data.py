@@ -118,6 +118,7 @@ def compute_section(sources: CardSources) -> str:
     notes = [
         f"Together {duration(3600 * hours)} of recorded training time; runs that led to nothing are not counted."
     ]
+    notes += [note for stage in sources.stages if stage.kind == "pretraining" for note in _pretrained(stage)]
     if energies:
         notes.append(
             f"The estimate, {sum(energies):.3g} kWh for the stages that have one, is training time × an assumed power "
@@ -128,6 +129,27 @@ def compute_section(sources: CardSources) -> str:
             "No power was assumed or metered for these runs, so there is no figure of energy to give."
         )
     return "\n\n".join([table(rows), " ".join(notes)])
+
+
+def _pretrained(stage: Stage) -> list[str]:
+    """Return what else is to be said of a pretraining: the runs before it, and what the tokenizer makes of words."""
+    notes = []
+    earlier = stage.record.get("earlier") or []
+    if earlier:
+        tokens, steps = (sum(int(run.get(key) or 0) for run in earlier) for key in ("tokens", "steps"))
+        notes.append(
+            f"The pretraining began with the weights of earlier runs of the same recipe ({len(earlier)} runs, "
+            f"{steps:,} steps, {tokens:,} tokens), each with a schedule of its own; time that they did not record is "
+            "not in the table."
+        )
+    fertility = (stage.record.get("data") or {}).get("fertility") or {}
+    if fertility:
+        notes.append(
+            f"The tokenizer cuts the words of news that it was not trained on into "
+            f"{fertility['pieces_per_word']:.2f} pieces each; {100 * fertility['unknown_rate']:.2g}% are unknown "
+            f"({fertility['words']:,} words)."
+        )
+    return notes
 
 
 def citation_section(sources: CardSources) -> str:

@@ -1,0 +1,81 @@
+"""Speed: what is timed and how it is summed up; how long anything takes is not tested."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from isnad.eval.benchmark.adapters import open_models
+from isnad.eval.benchmark.speed import (
+    SpeedSettings,
+    excerpt,
+    measure_speed,
+    percentiles,
+    ratio_interval,
+    running,
+)
+from isnad.model.errors import ConfigError, DataError, ModelError
+from isnad.model.schema import LabelSchema
+from isnad.model.text import words
+
+
+def test_excerpts_have_so_many_words():
+    texts = ["زار قاآني بغداد، ثم عاد.", "وصل الوفد إلى لندن"]
+    for count in (1, 3, 7, 8, 11, 30, 500):
+        text = excerpt(texts, count)
+        assert len(words(text)) == count
+    assert excerpt(texts, 3) == "زار قاآني بغداد"
+    assert excerpt(texts, 12).startswith("زار قاآني بغداد، ثم عاد.\nوصل الوفد إلى لندن\nزار")
+    with pytest.raises(DataError, match="no words"):
+        excerpt(["", " \n"], 3)
+
+
+def test_percentiles():
+    assert percentiles([3.0, 1.0, 2.0]) == {"p50": 2.0, "p95": pytest.approx(2.9), "n": 3}
+
+
+def test_ratio_of_interleaved_rounds():
+    random = np.random.default_rng(0)
+    # Twice as fast in every round, though the machine itself was five times slower in the last one.
+    found = ratio_interval([2.0, 2.2, 10.0], [1.0, 1.1, 5.0], random)
+    assert found == {"value": pytest.approx(2.0), "low": pytest.approx(2.0), "high": pytest.approx(2.0)}
+    found = ratio_interval([1.0, 1.0, 1.0, 1.0], [0.5, 2.0, 0.5, 2.0], random)
+    assert found["value"] == pytest.approx(0.8) and found["low"] == pytest.approx(0.5)
+    assert found["low"] < found["value"] < found["high"]
+    assert ratio_interval([2.0], [1.0], random) == {"value": 2.0, "low": None, "high": None}
+
+
+def test_settings():
+    with pytest.raises(ConfigError, match="rounds is 0"):
+        SpeedSettings(rounds=0)
+
+
+def test_two_models_side_by_side(tiny_model: Path, schema: LabelSchema):
+    candidates = open_models([f"a={tiny_model}", f"b={tiny_model}"], schema=schema)
+    told: list[str] = []
+    found = measure_speed(
+        candidates,
+        ["زار قاآني بغداد ثم عاد إلى طهران."] * 3,
+        baseline="a",
+        settings=SpeedSettings(rounds=2, starts=1, repeats=1, words=10),
+        progress=told.append,
+    )
+    assert told == ["start 1 of 1: a", "start 1 of 1: b", "warming up", "round 1 of 2", "round 2 of 2"]
+    assert (found["baseline"], found["rounds"], found["texts"], found["words"]) == ("a", 2, 2, 16)
+    a, b = found["models"]["a"], found["models"]["b"]
+    assert a["ratio"] is None and b["ratio"]["low"] <= b["ratio"]["value"] <= b["ratio"]["high"]
+    for m in (a, b):
+        assert m["words_per_second"] > 0 and m["size"] == candidates[0].size
+        # Of a process with torch, in bytes; not that of this one, which holds every test's model.
+        assert 50e6 < m["peak_memory"] < 4e9
+        assert m["cold_start"]["p50"] >= m["first_call"]["p50"] and m["sentence_30"]["n"] == 2
+    assert [len(v) for v in found["round_seconds"].values()] == [2, 2]
+
+
+def test_a_model_that_cannot_be_loaded(tmp_path: Path, tiny_model: Path, schema: LabelSchema):
+    import shutil
+
+    folder = shutil.copytree(tiny_model, tmp_path / "broken")
+    (candidate,) = open_models([str(folder)], schema=schema)
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match="differs from"), running(candidate, "wojood", False):
+        pass
