@@ -24,8 +24,9 @@ T = TypeVar("T")
 
 FAULTY_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 EXIT_CODES = (
-    "[bold]Exit codes:[/bold] 0 done; 1 a fault in isnad itself, or a regression that [bold]compare[/bold] was asked to fail on; 2 a fault in what was typed, in a file or in a "
-    "configuration; 130 interrupted; 141 the reader of the output has gone."
+    "[bold]Exit codes:[/bold] 0 done; 1 a fault in isnad itself, or a regression that compare was asked to fail on; "
+    "2 a fault in what was typed, in a file or in a configuration; 130 interrupted; 141 the reader of the output has "
+    "gone."
 )
 # Optional packages, by the extra of isnad that installs them; "" for those that no extra brings.
 _EXTRAS = {
