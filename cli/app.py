@@ -137,6 +137,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest complete checkpoint in the folder.")
     ] = False,
+    system: Annotated[str, typer.Option(help="joint, or the baselines flat and crf.")] = "joint",
     settings: Settings = None,
 ) -> None:
     """Fine-tune a model on annotated documents.
@@ -152,7 +153,7 @@ def train(
     """
     from .train import train_model
 
-    train_model(config, output, settings or (), resume=resume)
+    train_model(config, output, settings or (), system=system, resume=resume)
 
 
 @app.command("eval")

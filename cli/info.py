@@ -154,9 +154,12 @@ def _training_data(card: ModelCard) -> Table:
     seen: dict[str, tuple[list[str], str]] = {}
     for stage in card.stages:
         if stage.kind == "pretraining":
-            tokens = stage.record.get("tokens")
-            amount = f"{tokens:,} tokens" if isinstance(tokens, int) else "raw text"
-            seen[f"raw text, {amount}"] = (["pretraining"], "several, see README.md")
+            runs = [*(stage.record.get("earlier") or []), stage.record]
+            tokens = sum(int(run.get("tokens") or 0) for run in runs)
+            seen[f"raw text, {tokens:,} tokens" if tokens else "raw text"] = (
+                ["pretraining"],
+                "several, see README.md",
+            )
             continue
         for source in training_sources(stage):
             stages_of, _ = seen.setdefault(source.name, ([], source.licence or "not stated"))

@@ -44,9 +44,14 @@ def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
     return config
 
 
-def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume: bool = False) -> None:
+def train_model(
+    name: str, output: Path, settings: Sequence[str] = (), *, system: str = "joint", resume: bool = False
+) -> None:
     """Train, then print the development scores of the finished model and where it is."""
     config = configured(name, settings)
+    if system != "joint":
+        _train_baseline(system, config, output, resume=resume)
+        return
     require("accelerate", *({config.tracker} - {"none"}), task="isnad train")
     schema = load_schema(config.data.schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
@@ -72,3 +77,28 @@ def train_model(name: str, output: Path, settings: Sequence[str] = (), *, resume
     title = f"{config.name} on the development documents"
     console().print(to_rich(evaluate(dev, latest, schema), title))
     say(f"model written to {result.folder}; try: isnad extract --model {result.folder} FILE")
+
+
+def _train_baseline(system: str, config: FinetuneConfig, output: Path, *, resume: bool) -> None:
+    """Fit a baseline and leave it in `output/model`, where `isnad benchmark` takes it."""
+    if resume:
+        raise ConfigError(f"--resume with --system {system}; accepted: a baseline is trained in one go")
+    require("pycrfsuite" if system == "crf" else "accelerate", task=f"isnad train --system {system}")
+    quiet()
+    from ..eval.evaluate import evaluate
+    from ..eval.report import to_rich
+    from ..eval.scores import development_scores
+    from ..training.systems import JointSystem, make_system
+
+    schema = load_schema(config.data.schema)
+    train, dev = load_split(config.data.train, config.data.dev, schema)
+    tagger = make_system(system, config, schema, output, score=development_scores(schema))
+    assert not isinstance(tagger, JointSystem)
+    say(f"training {config.name!r} on {len(train)} documents, {len(dev)} for development")
+    with remarks_only():
+        tagger.fit(train, dev)
+        folder = tagger.save(output / "model")
+    console().print(
+        to_rich(evaluate(dev, tagger.predict(dev), schema), f"{config.name} on the development documents")
+    )
+    say(f"model written to {folder}")

