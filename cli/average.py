@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ..training.config import plain
 from .support import console, quiet, require, say
 
 
@@ -17,6 +16,6 @@ def average_models(models: list[Path], output: Path) -> None:
     folders = [resolve(model) for model in models]
     metrics = average(folders, output, score=development_scores(schema_of(folders[0])))
     for record in (*metrics["averaged"], {"seed": "mean", "dev": metrics["dev"]}):
-        scores = ", ".join(f"{name} {100 * value:.1f}" for name, value in plain(record["dev"]).items())
+        scores = ", ".join(f"{name} {100 * value:.1f}" for name, value in record["dev"].items())
         console().print(f"seed {record['seed']}: {scores}", soft_wrap=True)
     say(f"model written to {output / 'model'}")

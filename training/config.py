@@ -2,7 +2,7 @@
 
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -123,14 +123,7 @@ class FinetuneConfig:
     calibrate: bool = True
 
     def __post_init__(self) -> None:
-        for key, accepted in _CHOICES.items():
-            if getattr(self, key) not in accepted:
-                raise ConfigError(f"{key} is {getattr(self, key)!r}; accepted: {', '.join(accepted)}")
-        for keys, low in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "from 0 on")):
-            for key in keys:
-                value = getattr(self, key)
-                if not math.isfinite(value) or value < 0 or (value == 0 and low == "above 0"):
-                    raise ConfigError(f"{key} is {value}; accepted: a number {low}")
+        check_values(self, choices=_CHOICES, positive=_POSITIVE, not_negative=_NOT_NEGATIVE)
         known = model_fields()
         for key in self.model:
             if key not in known:
@@ -145,6 +138,24 @@ _CHOICES = {
     "keep": ("best", "last"),
     "metric": ("span_f1", "relation_f1", "mean_f1"),
 }
+
+
+def check_values(
+    config: Any,
+    *,
+    choices: Mapping[str, Sequence[str]],
+    positive: Sequence[str],
+    not_negative: Sequence[str],
+) -> None:
+    """Raise ConfigError for the first field outside its choices or its range; arguments name the fields."""
+    for key, accepted in choices.items():
+        if getattr(config, key) not in accepted:
+            raise ConfigError(f"{key} is {getattr(config, key)!r}; accepted: {', '.join(accepted)}")
+    for keys, low in ((positive, "above 0"), (not_negative, "from 0 on")):
+        for key in keys:
+            value = getattr(config, key)
+            if not math.isfinite(value) or value < 0 or (value == 0 and low == "above 0"):
+                raise ConfigError(f"{key} is {value}; accepted: a number {low}")
 
 
 def model_fields() -> list[str]:

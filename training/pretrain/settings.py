@@ -1,10 +1,10 @@
 """The configuration of a pretraining run."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...model.errors import ConfigError
+from ..config import check_values
 from .encoders import RECURRENT, check_sizes
 
 
@@ -86,14 +86,7 @@ class PretrainConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for key, accepted in _CHOICES.items():
-            if getattr(self, key) not in accepted:
-                raise ConfigError(f"{key} is {getattr(self, key)!r}; accepted: {', '.join(accepted)}")
-        for keys, low in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "from 0 on")):
-            for key in keys:
-                value = getattr(self, key)
-                if not math.isfinite(value) or value < 0 or (value == 0 and low == "above 0"):
-                    raise ConfigError(f"{key} is {value}; accepted: a number {low}")
+        check_values(self, choices=_CHOICES, positive=_POSITIVE, not_negative=_NOT_NEGATIVE)
         self._check_schedule()
         self._check_architecture()
 
