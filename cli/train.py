@@ -1,15 +1,13 @@
 """`isnad train`: a configuration, settings from the command line, and the run."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from ..model.document import Document
 from ..model.errors import ConfigError
-from ..training.config import FinetuneConfig, build, load_config
+from ..training.config import FinetuneConfig, load_config, override
 from ..training.data.sources import find_config, load_corpora, load_schema, load_split
 from .support import console, quiet, remarks_only, require, say
 
@@ -29,18 +27,11 @@ def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {setting!r}; accepted: key=value, for example --set epochs=3")
-        data: dict[str, Any] = asdict(config)
-        *parents, last = key.strip().split(".")
-        place: Any = data
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"--set {setting!r}: {parent!r} is a single value; write --set {parent}=…")
         try:
-            place[last] = yaml.safe_load(value)
+            parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {setting!r}: {value!r} is not valid YAML") from error
-        config = build(FinetuneConfig, data, where=f"--set {setting}")
+        config = override(config, {key.strip(): parsed}, where=f"--set {setting}")
     return config
 
 

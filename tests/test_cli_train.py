@@ -84,7 +84,7 @@ class TestTrain:
             ("encoder.pth=x", "encoder: unknown key 'pth'; did you mean 'path'?"),
             ("epochs=many", "epochs holds 'many'; accepted: float"),
             ("epochs=0", "epochs is 0.0; accepted: a number above 0"),
-            ("epochs.first=1", "'epochs' is a single value; write --set epochs=…"),
+            ("epochs.first=1", "'epochs' is a single value; accepted: epochs itself as the key"),
             ("model.dropuot=0.1", "model: unknown key 'dropuot'; did you mean 'dropout'?"),
             ("data.train=seeds:articles", "accepted: a list of strings"),
             ("epochs", "--set 'epochs'; accepted: key=value"),

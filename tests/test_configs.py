@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from isnad.eval.ablation import AblationConfig
+from isnad.eval.benchmark.config import load_benchmark_config
 from isnad.eval.benchmark.labels import LabelMap
 from isnad.model.errors import IsnadError
 from isnad.model.schema import LabelSchema
-from isnad.training.config import FinetuneConfig, load_config
+from isnad.training.config import FinetuneConfig, load_config, override
 from isnad.training.data.annotation import Annotation
 from isnad.training.data.corpora import corpus_config
 from isnad.training.data.corpus_config import CorpusConfig
@@ -19,7 +21,8 @@ from isnad.training.pretrain.settings import PretrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 READERS: dict[str, Callable[[Path], Any]] = {
-    "benchmark": LabelMap.read,
+    "ablation": lambda path: load_config(path, AblationConfig),
+    "benchmark": lambda path: (LabelMap.read if "-on-" in path.stem else load_benchmark_config)(path),
     "data": lambda path: load_config(path, CorpusConfig),
     "finetune": lambda path: load_config(path, FinetuneConfig),
     "pretrain": lambda path: load_config(path, CompareConfig if path.stem == "compare" else PretrainConfig),
@@ -50,7 +53,7 @@ def test_loads(path: Path):
 def test_every_key_with_a_slip_is_refused_and_the_right_one_named(path: Path, tmp_path: Path):
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     places = [("", data)] + [
-        (key, data.get(key)) for key in ("encoder", "data", "augment") if kind(path) == "finetune"
+        (key, data.get(key)) for key in ("encoder", "data", "augment", "distil") if kind(path) == "finetune"
     ]
     for where, mapping in places:
         for key in list(mapping or {}):
@@ -101,12 +104,23 @@ def test_seeds_names_every_key():
     """The recipe to copy shows all there is, so that nobody has to read the source to find a key."""
     from dataclasses import fields
 
-    from isnad.training.config import AugmentConfig, DataConfig
+    from isnad.training.config import AugmentConfig, DataConfig, DistilConfig
 
     data = yaml.safe_load((CONFIGS / "finetune/seeds.yaml").read_text(encoding="utf-8"))
     assert set(data) == {f.name for f in fields(FinetuneConfig)}
     assert set(data["data"]) == {f.name for f in fields(DataConfig)}
     assert set(data["augment"]) == {f.name for f in fields(AugmentConfig)}
+    assert set(data["distil"]) == {f.name for f in fields(DistilConfig)}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if kind(p) == "ablation"], ids=name)
+def test_what_an_ablation_changes_are_keys_of_its_base(path: Path):
+    config = load_config(path, AblationConfig)
+    base = load_config(find_config(config.base, "finetune"), FinetuneConfig)
+    for run, (changes, seed) in config.runs().items():
+        assert override(base, {**changes, "seed": seed}, where=run) != base or (
+            not changes and seed == base.seed
+        )
 
 
 def test_find_config_by_path_and_by_name(tmp_path: Path):

@@ -3,13 +3,14 @@
 import math
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
 from ..model.errors import ConfigError, nearest
+from .extend_config import METHODS, ExtendConfig, LoraConfig
 
 T = TypeVar("T")
 
@@ -78,13 +79,33 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class DistilConfig:
+    """Trained models whose probabilities are learned beside the gold; see `training.distil`.
+
+    Attributes:
+        teachers: embedded models or folders of models; none: learn from the gold alone. Their tokenizer must be
+            that of the model that is trained.
+        weight: of the soft targets; the gold weighs 1. The loss is their weighted mean.
+    """
+
+    teachers: tuple[str, ...] = ()
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < 1000:
+            raise ConfigError(f"weight is {self.weight}; accepted: a number above 0, for example 1.0")
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """One fine-tuning run; every field is a key of the YAML file.
 
     Attributes:
         name: written into the model and the tracker.
-        encoder, data, augment: see their classes.
+        encoder, data, augment, distil, lora, extend: see their classes.
         model: fields of `IsnadConfig` to set, sizes and dropout.
+        method: what is trained: `full`, everything; `head`, all but the encoder; `lora`, the heads and low-rank
+            factors beside the encoder's weights, see `training.methods`.
         epochs: passes over the training paragraphs at most.
         batch_size: paragraphs of one step on one device.
         gradient_accumulation: steps whose gradients are added up.
@@ -105,7 +126,11 @@ class FinetuneConfig:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     model: dict[str, Any] = field(default_factory=dict)
+    method: str = "full"
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    extend: ExtendConfig = field(default_factory=ExtendConfig)
     epochs: float = 20
     batch_size: int = 32
     gradient_accumulation: int = 1
@@ -133,6 +158,7 @@ class FinetuneConfig:
 _POSITIVE = ("epochs", "batch_size", "gradient_accumulation", "encoder_learning_rate", "head_learning_rate")
 _NOT_NEGATIVE = ("weight_decay", "warmup", "patience", "seed", "watts")
 _CHOICES = {
+    "method": METHODS,
     "precision": ("auto", "fp32", "bf16"),
     "tracker": ("trackio", "mlflow", "tensorboard", "none"),
     "keep": ("best", "last"),
@@ -203,6 +229,24 @@ def build(cls: type[T], data: Any, *, where: str) -> T:
         return cls(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def override(config: T, settings: Mapping[str, Any], *, where: str) -> T:
+    """Return a configuration with single keys set anew, `encoder.path` for a nested one.
+
+    Raises:
+        ConfigError: an unknown key, or a value of the wrong type.
+    """
+    data: dict[str, Any] = asdict(config)  # type: ignore[call-overload]
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        place: Any = data
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{where}: {parent!r} is a single value; accepted: {parent} itself as the key")
+        place[last] = value
+    return build(type(config), data, where=where)
 
 
 def _convert(value: Any, want: Any, where: str) -> Any:

@@ -30,15 +30,21 @@ from .collate import Collator, ParagraphDataset
 from .compute import energy, machine
 from .config import FinetuneConfig, plain
 from .data.annotation import Source
+from .distil import load_teachers
 from .examples import Unreachable, build_examples
 from .finish import finish, predict
 from .loading import load_model
+from .methods import apply_method, merge_adapters
 from .trainer import IsnadTrainer
 
 log = logging.getLogger(__name__)
 
 # Scores of predicted against gold documents, by name; injected so that training does not depend on eval.
 Score = Callable[[Sequence[Document], Sequence[Document]], dict[str, float]]
+# What follows the gradient steps: model, tokenizer, configuration, schema, training and development documents.
+Finish = Callable[
+    [IsnadModel, PreTrainedTokenizerBase, FinetuneConfig, LabelSchema, Sequence[Document], Sequence[Document]], None
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def finetune(
     *,
     score: Score,
     corpora: Sequence[Source] = (),
+    finisher: Finish = finish,
     resume: bool = False,
 ) -> Result:
     """Train a model and leave it in `output/model`, whole or not at all.
@@ -75,19 +82,21 @@ def finetune(
         output: folder of the run: checkpoints, tracker, `model/` with `metrics.json` and `training.yaml`.
         score: development scores by name, which must contain `span_f1` and `relation_f1`.
         corpora: gold of other conventions to learn from as well.
+        finisher: fits coreference, calibration and thresholds; replaced where documents annotate different labels.
         resume: continue from the newest complete checkpoint.
 
     Raises:
         ConfigError: the configuration contradicts itself or the data.
         ModelError: the encoder cannot be loaded, or there is a run in `output` and `resume` is off.
     """
-    if not train or not dev:
+    if not (train or corpora) or not dev:
         raise ConfigError(
             f"found {len(train)} training and {len(dev)} development documents; accepted: some of both"
         )
     output = _prepare_output(Path(output), resume)
     set_seed(config.seed)
     model, tokenizer = load_model(config, schema)
+    apply_method(model, config)
     maker = WindowMaker(
         tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
     )
@@ -112,11 +121,12 @@ def finetune(
         lengths=dataset.lengths,
         develop=develop,
         head_learning_rate=config.head_learning_rate,
+        distillation=load_teachers(config.distil, model, tokenizer),
     )
     last = checkpoints.latest(output) if resume else None
     outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).float().to("cpu")
-    finish(model, tokenizer, config, schema, train, dev)
+    finisher(merge_adapters(model), tokenizer, config, schema, train, dev)
     seconds = round(outcome.metrics.get("train_runtime", 0.0), 1)
     metrics = {
         "dev": develop(model),

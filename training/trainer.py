@@ -12,6 +12,7 @@ from transformers import Trainer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from .atomic import AtomicCheckpoints
+from .distil import Distillation
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         lengths: pieces of every training item, for batches of like length.
         develop: returns the development scores of the model as it is; called at every evaluation.
         head_learning_rate: of everything outside the encoder.
+        distillation: teachers whose probabilities are learned beside the gold.
         *args, **kwargs: as for Trainer.
     """
 
@@ -73,10 +75,12 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         lengths: list[int],
         develop: Callable[[nn.Module], dict[str, float]],
         head_learning_rate: float,
+        distillation: Distillation | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._lengths, self._develop, self._head_rate = lengths, develop, head_learning_rate
+        self._distillation = distillation
         self._parts: dict[str, float] = {}
         self._parts_seen = 0
         # The patience of early stopping counts on from where it stood.
@@ -106,7 +110,14 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Return the loss and add its parts to what the next log line shows."""
         output = model(**inputs)
-        for name, value in (output.parts or {}).items():
+        parts = dict(output.parts or {})
+        if self._distillation is not None:
+            weight = self._distillation.weight
+            student: Any = self.accelerator.unwrap_model(model)
+            taught = self._distillation.parts(student, output, inputs)
+            output.loss = (output.loss + weight * torch.stack(list(taught.values())).sum()) / (1 + weight)
+            parts |= {f"distil_{name}": value.detach() for name, value in taught.items()}
+        for name, value in parts.items():
             self._parts[name] = self._parts.get(name, 0.0) + float(value)
         self._parts_seen += 1
         return (output.loss, output) if kwargs.get("return_outputs") else output.loss
