@@ -43,6 +43,7 @@ class AblationConfig:
 
     Attributes:
         base: path or name of a fine-tuning configuration.
+        settings: keys of the base's configuration that all runs set anew, such as `epochs`.
         seeds: of the base.
         variants: what each changes, keys of the base's configuration, dotted if nested; `{work}` in a text is
             the working folder, where `{work}/base-1/model` is the base of seed 1.
@@ -53,6 +54,7 @@ class AblationConfig:
     """
 
     base: str = "authored"
+    settings: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     variant_seeds: list[int] = field(default_factory=lambda: [1])
@@ -90,6 +92,7 @@ def ablate(config: AblationConfig, output: Path, work: Path) -> dict[str, Any]:
     """
     content = _earlier(output, config)
     base = load_config(find_config(config.base, "finetune"), FinetuneConfig)
+    base = override(base, config.settings, where="settings")
     schema = load_schema(base.data.schema)
     _, dev = load_split(base.data.train, base.data.dev, schema)
     content |= {"data": list(base.data.dev), "data_hash": data_hash(dev)}
@@ -240,7 +243,8 @@ def _earlier(output: Path, config: AblationConfig) -> dict[str, Any]:
     changed = [
         n for n in old["variants"] if n in config.variants and old["variants"][n] != config.variants[n]
     ]
-    if old["base"] != config.base or old["corpora"] != list(config.corpora) or changed:
+    same = old["base"] == config.base and old.get("settings") == config.settings
+    if not same or old["corpora"] != list(config.corpora) or changed:
         raise ConfigError(f"{output} holds results of another configuration; accepted: another file with -o")
     kept = {*known, *config.averages, *config.rounded}
     return content | {"config": plain, "runs": {n: r for n, r in runs.items() if n in kept}}

@@ -39,13 +39,24 @@ def articles(schema: LabelSchema) -> list[Document]:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, articles: list[Document]) -> Path:
-    """Folder of an encoder of random weights and of a tokenizer trained on the articles."""
+    """Folder of an encoder of random weights and of a tokenizer with the letters and common words of the articles.
+
+    The same in every session: nothing is trained, as the tokenizer's trainer breaks ties at random.
+    """
+    from collections import Counter
+
     import torch
     from isnad.model.encoder import IsnadEncoderConfig, IsnadEncoderModel, char_table
-    from isnad.training.pretrain.tokenizer import train_tokenizer
+    from isnad.training.pretrain.tokenizer import build_tokenizer, tokenizer_of
 
-    lines = [line for document in articles for line in document.text.splitlines()]
-    tokenizer = train_tokenizer(lines, vocab_size=600, min_frequency=1)
+    cut = build_tokenizer()
+    counts: Counter[str] = Counter()
+    for document in articles:
+        folded = cut.normalizer.normalize_str(document.text)
+        counts.update(word for word, _ in cut.pre_tokenizer.pre_tokenize_str(folded))
+    letters = sorted({letter for word in counts for letter in word})
+    common = sorted(counts, key=lambda word: (-counts[word], word))[:300]
+    tokenizer = tokenizer_of([*letters, *(f"##{letter}" for letter in letters), *common])
     table = char_table(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
     config = IsnadEncoderConfig(
         vocab_size=len(tokenizer),
@@ -73,20 +84,25 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
     """Folder of a joint model of random weights that finds (random) entities, relations and clusters.
 
     Fresh heads call everything improbable; here their biases are raised so that the whole path from text to
-    document has something to carry. What it finds means nothing, and is the same within one session only: the
-    tokenizer's trainer breaks ties at random.
+    document has something to carry. What it finds means nothing.
     """
     import torch
     from isnad.model.modeling import IsnadModel
     from isnad.training.config import FinetuneConfig
     from isnad.training.finetune import save_model
-    from transformers import AutoTokenizer
+    from transformers import AutoModel, AutoTokenizer
 
     sizes = {"word_size": 16, "letter_size": 4, "span_size": 12, "pair_size": 16, "mention_size": 8}
     with torch.random.fork_rng():
         torch.manual_seed(1)
+        encoder = AutoModel.from_pretrained(tiny_encoder, local_files_only=True)
+        with torch.no_grad():
+            # Fresh embeddings are so small that every word looks alike.
+            for name, parameter in encoder.named_parameters():
+                if "embed" in name:
+                    parameter.mul_(30)
         model = IsnadModel.from_encoder(
-            str(tiny_encoder),
+            encoder,
             schema,
             max_pieces=96,
             overlap_pieces=16,
@@ -96,9 +112,9 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
         )
         with torch.no_grad():
             first, last, inside, _, _ = model.span_head.parts.weight.chunk(5)
-            first.normal_(std=1.0), last.normal_(std=1.0), inside.zero_()
-            model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -11.5, -40.0
-            model.relation_head.output.weight.normal_(std=2.0)
+            first.normal_(std=1.5), last.normal_(std=1.5), inside.zero_()
+            model.span_head.width.weight[:2], model.span_head.width.weight[2:] = -14.0, -40.0
+            model.relation_head.output.weight.normal_(std=3.0)
             model.relation_head.output.bias.fill_(-1.0)
             model.coreference_head.load_state_dict(
                 {k: v * 4 for k, v in model.coreference_head.state_dict().items()}

@@ -21,12 +21,13 @@ def config(tiny_model: Path, articles: list[Document], schema: LabelSchema, tmp_
     recipe = {
         "encoder": {"path": str(tiny_model)},
         "data": {part: [str(tmp_path / f"{part}.jsonl")] for part in ("train", "dev")},
-        "epochs": 1,
+        "epochs": 2,
         "tracker": "none",
     }
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return AblationConfig(
         base=str(tmp_path / "base.yaml"),
+        settings={"epochs": 1},
         seeds=[1],
         variants={
             "slow": {"encoder_learning_rate": 1e-5, "head_learning_rate": 1e-5},

@@ -56,7 +56,7 @@ class TestExtract:
         for document in found:
             assert f"{document.id}  {len(document.text):,} characters" in out
             assert f"entities ({len(document.entities)})" in out
-            assert not document.relations or f"relations ({len(document.relations)})" in out
+            assert document.relations and f"relations ({len(document.relations)})" in out
             assert f"clusters ({len(document.clusters)})" in out
             assert document.entities and document.clusters
             for entity in document.entities[:10]:
@@ -198,10 +198,10 @@ class TestExtract:
                 kept.setdefault(entity["label"], []).append(entity["score"])
             return kept
 
-        default, low, high = scores(), scores("--threshold", "0.05"), scores("--threshold", "0.65")
-        assert min(min(s) for s in high.values()) >= 0.65 > min(min(s) for s in default.values())
+        default, low, high = scores(), scores("--threshold", "0.05"), scores("--threshold", "0.9")
+        assert min(min(s) for s in high.values()) >= 0.9 > min(min(s) for s in default.values())
         assert sum(map(len, high.values())) < sum(map(len, default.values())) < sum(map(len, low.values()))
         label = max(low, key=lambda name: len(low[name]))
         assert label not in scores("--threshold", "0.05", "--threshold", f"{label}=1")
-        assert scores("--threshold", f"{label}=0.65").get(label) == high.get(label)
+        assert scores("--threshold", f"{label}=0.9").get(label) == high.get(label)
         assert min(scores("--threshold", "1", "--threshold", f"{label}=0.05")) == label

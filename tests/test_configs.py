@@ -117,6 +117,7 @@ def test_seeds_names_every_key():
 def test_what_an_ablation_changes_are_keys_of_its_base(path: Path):
     config = load_config(path, AblationConfig)
     base = load_config(find_config(config.base, "finetune"), FinetuneConfig)
+    base = override(base, config.settings, where="settings")
     for run, (changes, seed) in config.runs().items():
         assert override(base, {**changes, "seed": seed}, where=run) != base or (
             not changes and seed == base.seed

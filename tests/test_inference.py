@@ -118,13 +118,13 @@ def test_thresholds(tiny_model: Path, articles: list[Document], schema: LabelSch
     text = articles[0].text
     usual = load(tiny_model)(text)
     labels = {e.label for e in usual.entities}
-    strict = load(tiny_model, thresholds=0.6)(text)
-    assert 0 < len(strict.entities) < len(usual.entities) and all(e.score >= 0.6 for e in strict.entities)
+    strict = load(tiny_model, thresholds=0.9)(text)
+    assert 0 < len(strict.entities) < len(usual.entities) and all(e.score >= 0.9 for e in strict.entities)
     without = load(tiny_model, thresholds=dict.fromkeys(labels, 1.0))(text)
     assert not {e.label for e in without.entities if e.score < 1}
     loose = load(tiny_model, thresholds={"relative_of": 0, "killed": np.float32(0.01)})(text)
     assert loose.entities == usual.entities
-    assert len(loose.relations) >= len(usual.relations)
+    assert len(loose.relations) > len(usual.relations) > 0
     check(loose, schema)  # not even a threshold of 0 lets through what a signature forbids
     everything = Extractor.from_pretrained(tiny_model, thresholds=0.0)(text[:300])
     assert len(everything.entities) > len(load(tiny_model)(text[:300]).entities)

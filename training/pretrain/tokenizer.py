@@ -1,7 +1,7 @@
 """Training of a WordPiece tokenizer whose `tokenizer.json` carries the Arabic normalizer."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -46,6 +46,25 @@ def train_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(_batched(texts), trainer=trainer)
+    return _wrapped(tokenizer)
+
+
+def tokenizer_of(pieces: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of a given vocabulary: special tokens, then `pieces`, which continue a word after `##`.
+
+    The trainer breaks ties between equally frequent pieces by chance; a vocabulary that is given is the same
+    in every process.
+    """
+    vocabulary = {piece: n for n, piece in enumerate([*SPECIAL_TOKENS, *dict.fromkeys(pieces)])}
+    tokenizer = build_tokenizer()
+    limit = tokenizer.model.max_input_chars_per_word
+    tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=limit)
+    return _wrapped(tokenizer)
+
+
+def _wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return the transformers tokenizer, which puts [CLS] and [SEP] around a text."""
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
