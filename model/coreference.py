@@ -165,28 +165,41 @@ def cluster(
         Groups of indices, singletons included, in text order.
     """
     pairs = candidate_pairs(mentions)
-    probabilities = score(pairs) if pairs else np.zeros(0, dtype=np.float32)
+    probabilities = score(pairs).tolist() if pairs else []
     group = list(range(len(mentions)))
-    members: dict[int, list[int]] = {i: [i] for i in group}
-    # links[j][i] is the probability that the mention j names the same as the earlier i.
-    links: list[dict[int, float]] = [{} for _ in mentions]
+    members = [[i] for i in group]
+    # links[a][b] is the sum and the number of the probabilities between groups a and b, the same list both ways.
+    links: list[dict[int, list[float]]] = [{} for _ in mentions]
     for (i, j), p in zip(pairs, probabilities, strict=True):
-        links[j][i] = float(p)
-    likely = [(i, j) for i, j in pairs if links[j][i] >= threshold]
-    for i, j in sorted(likely, key=lambda pair: (-links[pair[1]][pair[0]], pair)):
+        links[i][j] = links[j][i] = [p, 1.0]
+    likely = [(-p, pair) for pair, p in zip(pairs, probabilities, strict=True) if p >= threshold]
+    for _, (i, j) in sorted(likely):
         a, b = group[i], group[j]
-        if a == b or _mean_link(members[a], members[b], links) < threshold:
+        if a == b:
             continue
-        keep, gone = min(a, b), max(a, b)
-        for member in members[gone]:
-            group[member] = keep
-        members[keep] = sorted(members[keep] + members.pop(gone))
-    return sorted(members.values())
+        total, count = links[a][b]
+        if total / count >= threshold:
+            # The side with fewer neighbours joins the other, so that every link moves a logarithm of times at most.
+            keep, gone = (a, b) if len(links[a]) >= len(links[b]) else (b, a)
+            _join(keep, gone, links)
+            for member in members[gone]:
+                group[member] = keep
+            members[keep] += members[gone]
+            members[gone] = []
+    return sorted(sorted(m) for m in members if m)
 
 
-def _mean_link(a: list[int], b: list[int], links: list[dict[int, float]]) -> float:
-    """Return the mean probability over compared pairs between two groups (of the last 30 members of each)."""
-    a, b = a[-30:], b[-30:]
-    sides = ((a, frozenset(b)), (b, frozenset(a)))
-    found = [p for here, there in sides for j in here for i, p in links[j].items() if i in there]
-    return sum(found) / max(1, len(found))
+def _join(keep: int, gone: int, links: list[dict[int, list[float]]]) -> None:
+    """Add the links of the group `gone` to those of `keep`."""
+    del links[keep][gone]
+    for other, (total, count) in links[gone].items():
+        if other == keep:
+            continue
+        del links[other][gone]
+        if other in links[keep]:
+            link = links[keep][other]
+            link[0] += total
+            link[1] += count
+        else:
+            links[keep][other] = links[other][keep] = [total, count]
+    links[gone] = {}

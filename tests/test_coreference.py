@@ -1,6 +1,7 @@
 """Which names may be one thing, what their spelling says, and that grouping them yields groups."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,13 +174,15 @@ def test_the_head_learns_names(tiny_model: Path, schema: LabelSchema, root: Path
     assert pairs is not None and len(pairs.features) == len(pairs.same) == len(pairs.first) == len(
         pairs.second
     )
+    # The vectors of a random encoder mean nothing: what is learned here is spelling.
+    pairs = replace(pairs, first=torch.zeros_like(pairs.first), second=torch.zeros_like(pairs.second))
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    loss = fit_coreference(model, pairs, steps=150)
+    loss = fit_coreference(model, pairs, steps=400)
     changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
     assert loss < 0.2 and changed and all(k.startswith("coreference_head.") for k in changed)
     again = IsnadModel.from_pretrained(tiny_model)
     torch.manual_seed(99)
-    assert fit_coreference(again, pairs, steps=150) == loss  # its own generator alone decides
+    assert fit_coreference(again, pairs, steps=400) == loss  # its own generator alone decides
     backend = TorchBackend(model, tokenizer.pad_token_id)
     zeros = np.zeros((1, model.config.mention_size), dtype=np.float32)
 
