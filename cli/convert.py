@@ -1,11 +1,12 @@
 """`isnad convert`: annotated documents from one format into another."""
 
-import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..model.errors import ConfigError
-from ..training.data import write_documents
-from ..training.data.sources import load_schema, load_source
+from ..training.data.convert import Conversion, convert
+from ..training.data.sources import load_schema
 from .support import refuse_existing, say
 
 
@@ -16,16 +17,61 @@ def convert_documents(
     to: str,
     from_: str | None = None,
     schema: str = "wojood",
+    read: Sequence[str] = (),
+    write: Sequence[str] = (),
+    strict: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Read documents and write them in another format, checked against a schema on the way."""
-    if os.path.realpath(source) == os.path.realpath(target):
-        raise ConfigError(f"{target} is the input and would be overwritten; choose another output")
+    """Read documents and write them in another format, checked against a schema on the way.
+
+    Args:
+        source, target, to, from_, strict: as in `training.data.convert.convert`.
+        schema: YAML file, or a name in configs/schemas.
+        read, write: options of the formats, `key=value`.
+        overwrite: whether `target` may be there already.
+    """
     if not target.is_dir() or any(target.iterdir()):
-        refuse_existing([target], overwrite=overwrite)
-    labels = load_schema(schema)
-    documents = load_source(source, labels, format=from_)
-    write_documents(documents, target, format=to, schema=labels)
-    entities = sum(len(document.entities) for document in documents)
-    relations = sum(len(document.relations) for document in documents)
-    say(f"wrote {target}: {len(documents)} documents, {entities:,} entities, {relations:,} relations")
+        same = Path(source).exists() and Path(source).resolve() == target.resolve()
+        refuse_existing([] if same else [target], overwrite=overwrite)  # `convert` has the better message
+    done = convert(
+        source,
+        target,
+        to=to,
+        from_=from_,
+        schema=load_schema(schema),
+        read_options=_options(read, "--read"),
+        write_options=_options(write, "--write"),
+        strict=strict,
+    )
+    _report(done)
+
+
+def _options(items: Sequence[str], flag: str) -> dict[str, str]:
+    options = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not key or not equals:
+            raise ConfigError(f"{flag} {item!r}; write it as KEY=VALUE")
+        options[key] = value
+    return options
+
+
+def _report(done: Conversion) -> None:
+    for notice in done.notices:
+        head, _, items = notice.partition(": ")
+        say(f"note: {head}:")
+        for item in sorted(items.split("; "), key=_natural):
+            say(f"  {item.removeprefix('1 × ')}")
+    say(
+        f"wrote {done.target}: {done.documents} documents, {done.entities:,} entities, {done.relations:,} relations"
+    )
+    if done.lost:
+        say(f"not held by {done.written_as}, and so lost:")
+        width = max(len(f"{n:,}") for n in done.lost.values())
+        for kind, n in done.lost.most_common():
+            say(f"  {n:>{width},} {kind}")
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Return a key that puts line 9 before line 10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]

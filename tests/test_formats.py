@@ -285,5 +285,6 @@ def test_json_holds_scores_and_a_lone_surrogate(tmp_path):
 
 
 def test_registry_names_and_summaries():
-    assert set(FORMATS) == {"brat", "inline", "jsonl"}
+    names = "brat inline conll wojood label-studio doccano cas prodigy docbin gliner jsonl datasets"
+    assert set(FORMATS) == set(names.split())
     assert all(name == f.name and f.summary for name, f in FORMATS.items())

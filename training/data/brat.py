@@ -15,8 +15,10 @@ from ...model.document import Document
 from ...model.errors import DataError
 from ...model.render.brat import LINE_BREAKS, to_brat
 from ...model.schema import LabelSchema
+from . import losses
 from .builder import DocumentBuilder
 from .files import Faults, log_notices, named, read_text, write_text
+from .offsets import Claim, settle
 
 _IGNORED = {"A": "attribute", "M": "attribute", "N": "normalisation", "#": "note", "E": "event"}
 _SPANS = re.compile(r"(\S+) (\d{1,12} \d{1,12}(?:;\d{1,12} \d{1,12})*)")
@@ -24,12 +26,14 @@ _RELATION = re.compile(r"(\S+) +(\S+?):(\S+) +(\S+?):(\S+)\s*")
 _LINE_KINDS = "T (mention), R (relation), * Equiv (cluster), and A, M, N, E, # (skipped)"
 
 
-def read(path: Path, schema: LabelSchema) -> list[Document]:
+def read(path: Path, schema: LabelSchema, *, repair: bool = False) -> list[Document]:
     """Read a folder of `.txt` and `.ann` pairs, subfolders included, or one pair.
 
     Args:
         path: the folder, or either file of a pair.
         schema: the labels and signatures to check against.
+        repair: whether mentions whose offsets miss the text that they quote are moved, where only one place
+            is possible, and logged; else they are faults, which name the place.
 
     Returns:
         Documents in the order of their names. `id` is the path of the pair inside the folder without its
@@ -51,12 +55,12 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
                     accepted="a pair of .txt and .ann; an empty .ann says that nothing is annotated",
                 )
         text, ann = read_text(text_path), read_text(ann_path)
-        documents.append(_parse(text, ann, schema, id_=id_, path=ann_path, notices=notices))
+        documents.append(_parse(text, ann, schema, id_=id_, path=ann_path, notices=notices, repair=repair))
     log_notices(path, notices)
     return documents
 
 
-def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> None:
+def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Counter[str]:
     """Write a folder of `.txt` and `.ann` pairs, with the `annotation.conf` that brat needs to show them.
 
     An `annotation.conf` that is already there is left as it is.
@@ -66,9 +70,15 @@ def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Non
         path: the folder; made if it is not there.
         schema: the labels for `annotation.conf`.
 
+    Returns:
+        Scores, model names, and mentions that begin or end with a line break or repeat another; the rest
+        is kept.
+
     Raises:
-        DataError: an id is used twice or is no safe file name, or a document cannot be held (`to_brat`).
+        DataError: an id is used twice or is no safe file name, or a label holds a blank or a colon.
     """
+    lost: Counter[str] = Counter()
+    documents = [_fitted(document, lost) for document in documents]
     if path.suffix in {".txt", ".ann"} or path.is_file():
         raise DataError(f"cannot write pairs to the file {path.name}", path=path, accepted="a folder")
     pairs = [(_safe(name, path), document, to_brat(document)) for name, document in named(documents)]
@@ -78,6 +88,7 @@ def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Non
     if not (path / "annotation.conf").exists():
         grouped = {e.label for document in documents for e in document.entities if e.cluster is not None}
         write_text(path / "annotation.conf", annotation_conf(schema, grouped))
+    return lost
 
 
 def parse_ann(text: str, ann: str, schema: LabelSchema, *, id: str = "", path: object = "") -> Document:
@@ -136,6 +147,14 @@ def _pairs(path: Path) -> list[tuple[str, Path]]:
     return sorted((stem.relative_to(path).as_posix(), stem) for stem in stems)
 
 
+def _fitted(document: Document, lost: Counter[str]) -> Document:
+    """Return the document without the mentions that no `.ann` can quote, all that is lost counted."""
+    losses.count_scores(document, lost)
+    gone = {e.id for e in document.entities if LINE_BREAKS.match(e.text[0]) or LINE_BREAKS.match(e.text[-1])}
+    losses.add(lost, "entities that begin or end with a line break", len(gone))
+    return losses.merged(losses.without(document, gone, lost), lost)
+
+
 def _safe(name: str, path: Path) -> str:
     parts = PurePosixPath(name).parts
     if "\\" in name or "\0" in name or name.startswith("/") or ".." in parts or name.endswith("/"):
@@ -146,7 +165,14 @@ def _safe(name: str, path: Path) -> str:
 
 
 def _parse(
-    text: str, ann: str, schema: LabelSchema, *, id_: str, path: object, notices: Counter[str]
+    text: str,
+    ann: str,
+    schema: LabelSchema,
+    *,
+    id_: str,
+    path: object,
+    notices: Counter[str],
+    repair: bool = False,
 ) -> Document:
     faults = Faults(path)
     builder = DocumentBuilder(text, schema, faults, id_, notices)
@@ -156,7 +182,7 @@ def _parse(
             continue
         kind, (key, _, rest) = line[0], line.partition("\t")
         if kind == "T":
-            _mention(builder, key, rest, number)
+            _mention(builder, key, rest, number, repair)
         elif kind == "R":
             _relation(builder, key, rest, number)
         elif kind == "*":
@@ -170,7 +196,7 @@ def _parse(
     return document
 
 
-def _mention(builder: DocumentBuilder, key: str, rest: str, line: int) -> None:
+def _mention(builder: DocumentBuilder, key: str, rest: str, line: int, repair: bool) -> None:
     head, tab, quoted = rest.partition("\t")
     match = _SPANS.fullmatch(head.rstrip(" "))
     if not match or not tab:
@@ -191,6 +217,13 @@ def _mention(builder: DocumentBuilder, key: str, rest: str, line: int) -> None:
     shown = " ".join(text[s:e] for s, e in parts)
     accepted_quotes = {shown, LINE_BREAKS.sub(" ", shown)}
     if start < end and quoted.rstrip() not in {q.rstrip() for q in accepted_quotes}:
+        places, unit = settle(text, [Claim(start, end, quoted)] if repair else [])
+        place = places[0] if places else None
+        if place:
+            where = place.note or f"at {start}–{end} counted in {unit}"
+            builder.notices[f"document {builder.id!r}: {key} {quoted!r} {where}"] += 1
+            builder.mention(key, place.start, place.end, match[1], line=line)
+            return
         found = f"{key} quotes {quoted!r}, but the text from {start} to {end} is {shown!r}"
         builder.refuse(key, found, line=line, accepted=_offset_hint(text, quoted, start, end))
         return

@@ -27,7 +27,7 @@ from ...model.errors import DataError
 from ...model.schema import LabelSchema
 from .builder import DocumentBuilder
 from .files import Faults, log_notices, named, read_text, write_text
-from .inline_writer import format_inline
+from .inline_writer import fitted, format_inline
 
 __all__ = ["Section", "detects", "format_inline", "parse_inline", "parse_sections", "read", "write"]
 
@@ -82,10 +82,20 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
     return documents
 
 
-def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> None:
-    """Write documents to one inline file; DataError if one cannot be held (see `format_inline`)."""
-    blocks = [format_inline(document, id=name) for name, document in named(documents)]
+def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Counter[str]:
+    """Write documents to one inline file.
+
+    Returns:
+        What the format cannot hold: mentions that cross others, run over a line end or repeat another, relations
+        between two lines, clusters of several labels, scores, model names.
+
+    Raises:
+        DataError: an id that is used twice or cannot stand in a header (see `format_inline`).
+    """
+    lost: Counter[str] = Counter()
+    blocks = [format_inline(fitted(document, lost), id=name) for name, document in named(documents)]
     write_text(path, "\n".join(blocks))
+    return lost
 
 
 def detects(path: Path) -> bool:

@@ -1,9 +1,12 @@
 """Writing the inline format; `inline` describes and reads it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 
-from ...model.document import Document, Entity
+from ...model.document import Document, Entity, Relation, number_clusters
 from ...model.errors import DataError
+from . import losses
 
 _LABEL_REFUSES = set("[]|#\\")
 
@@ -42,6 +45,44 @@ def format_inline(document: Document, *, id: str | None = None, topic: str = "",
         if links[n]:
             out.append("> " + "; ".join(f"{names[h]} {label} {names[t]}" for h, label, t in links[n]))
     return "\n".join(out) + "\n"
+
+
+def fitted(document: Document, lost: Counter[str]) -> Document:
+    """Return the document without what the format cannot hold, all that is lost counted."""
+    losses.count_scores(document, lost)
+    text = document.text
+    gone: set[str] = set()
+    open_: list[Entity] = []
+    for e in sorted(document.entities, key=lambda e: (e.start, -e.end)):
+        open_ = [o for o in open_ if o.end > e.start]
+        kind = ""
+        if "\n" in e.text:
+            kind = "entities over a line end"
+        elif any(o.end < e.end for o in open_):
+            kind = losses.CROSSING
+        elif any((o.start, o.end, o.label) == (e.start, e.end, e.label) for o in open_):
+            kind = losses.REPEATED
+        if kind:
+            losses.add(lost, kind, 1)
+            gone.add(e.id)
+        else:
+            open_.append(e)
+    kept = losses.without(document, gone, lost)
+    by_id = kept.by_id()
+    relations = tuple(r for r in kept.relations if "\n" not in text[_earlier(by_id, r) : _later(by_id, r)])
+    losses.add(lost, "relations between lines", len(kept.relations) - len(relations))
+    groups = [c for c in kept.clusters if len({by_id[m].label for m in c}) == 1]
+    losses.add(lost, "coreference clusters of several labels", len(kept.clusters) - len(groups))
+    entities, clusters = number_clusters(kept.entities, groups)
+    return replace(kept, entities=entities, relations=relations, clusters=clusters)
+
+
+def _earlier(entities: Mapping[str, Entity], relation: Relation) -> int:
+    return min(entities[relation.head].start, entities[relation.tail].start)
+
+
+def _later(entities: Mapping[str, Entity], relation: Relation) -> int:
+    return max(entities[relation.head].start, entities[relation.tail].start)
 
 
 def _header(slug: str, topic: str, origin: str) -> str:

@@ -4,6 +4,7 @@ The only format that holds everything a Document has: scores, names, word bounds
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,14 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
     return documents
 
 
-def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> None:
-    """Write documents to a `.json` file (a list) or to any other name as JSON lines."""
+def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Counter[str]:
+    """Write documents to a `.json` file (a list) or to any other name as JSON lines; nothing is lost."""
     if path.suffix == ".json":
         body = ",\n".join(document.to_json() for document in documents)
         write_text(path, f"[\n{body}\n]\n")
     else:
         write_text(path, "".join(document.to_json(indent=None) + "\n" for document in documents))
+    return Counter()
 
 
 def detects(path: Path) -> bool:
