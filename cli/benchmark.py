@@ -1,6 +1,8 @@
 """`isnad benchmark`: several models on several data sets, and their speed side by side."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,24 @@ DEFAULT_OUTPUT = Path("runs/benchmark")
 _TIMES = {"cold_start": "fresh process to first answer", "first_call": "first call alone"}
 
 
+def chosen_settings(config: str, **typed: Any) -> "Settings":
+    """Return the settings of a configuration, or the defaults, and over them what was typed.
+
+    Args:
+        config: as `load_benchmark_config` takes it; empty for none.
+        typed: fields of `Settings`; what is None, empty or False was not typed, but for `flat`.
+    """
+    quiet()
+    from ..eval.benchmark.config import load_benchmark_config
+    from ..eval.benchmark.run import Settings
+
+    settings = load_benchmark_config(config).settings() if config else Settings(models=(), data=())
+    given = {k: v for k, v in typed.items() if v or (k == "flat" and v is not None)}
+    if "models" in given and "baseline" not in given:
+        given["baseline"] = ""  # that of the configuration may be none of the models
+    return replace(settings, **given)
+
+
 def benchmark_models(
     settings: "Settings",
     output: Path = DEFAULT_OUTPUT,
@@ -25,6 +45,9 @@ def benchmark_models(
     registry: Path | None = None,
     scores: bool = True,
     speed: "SpeedSettings | None" = None,
+    curves: Sequence[Path] = (),
+    store: Path | None = None,
+    config: str = "",
 ) -> None:
     """Measure models, write the folder of the benchmark with its report, and print the leaderboard.
 
@@ -34,20 +57,29 @@ def benchmark_models(
         registry: the file that results are entered into; None for the user's own.
         scores: whether to measure scores.
         speed: how to measure speed; None to leave it out.
+        curves: files of learning curves to show in the report.
+        store: folder of small result files to commit; see `store_results`.
+        config: the configuration that the settings are from, for the stored command.
     """
     quiet()
     from ..eval.benchmark.registry import Registry
     from ..eval.benchmark.run import claim, prepare, run_benchmark
+    from ..eval.curves import FILE, joined, read_curves, write_curves
 
+    drawn = joined([curve for path in curves for curve in read_curves(path)])
     with remarks_only():
         plan = prepare(settings)
+    for name in plan.left_out:
+        say(f"left out: {name}, whose files are not here")
     claim(output)
-    store = Registry(registry)
+    known = Registry(registry)
     if scores:
-        store.create()
+        known.create()
         with remarks_only():
-            results = run_benchmark(plan, output, registry=store, progress=progress, cached=say)
+            results = run_benchmark(plan, output, registry=known, progress=progress, cached=say)
         _leaderboard(results, plan.settings.baseline)
+    if drawn:
+        write_curves(output / FILE, drawn)
     if speed is not None:
         _time(plan, output, speed)
     if scores or (output / "results").is_dir():
@@ -55,10 +87,22 @@ def benchmark_models(
 
         written = write_report(output)
         say(
-            f"wrote {', '.join(p.name for p in written)} and all numbers in {output}; results are in {store.path}"
+            f"wrote {', '.join(p.name for p in written)} and all numbers in {output}; results are in {known.path}"
         )
+        if store is not None:
+            _store(settings, output, store, config)
     else:
         say(f"wrote {output / 'speed.json'}")
+
+
+def _store(settings: "Settings", output: Path, target: Path, config: str) -> None:
+    from ..eval.benchmark.store import store_results
+
+    typed = ["isnad", "benchmark", *(("--config", config) if config else settings.models)]
+    typed += [] if config else [part for d in settings.data for part in ("--data", d)]
+    typed += ["--slices"] if settings.slices and not config else []
+    files = store_results(output, target, command=shlex.join([*typed, "--store", str(target)]))
+    say(f"wrote {len(files)} results to commit to {target}")
 
 
 def _time(plan: "Plan", output: Path, speed: "SpeedSettings") -> None:
@@ -105,7 +149,8 @@ def _leaderboard(results: Sequence["Result"], baseline: str) -> None:
                 verdict = ""
                 if tested.significant() and tested.difference:
                     verdict = f": {BETTER if tested.difference > 0 else WORSE}"
-                against = f"{100 * tested.difference:+.1f}, p {tested.p_value:.3f}{verdict}"
+                p = f"p {tested.p_value:.3f}" if tested.p_value >= 0.001 else "p < 0.001"
+                against = f"{100 * tested.difference:+.1f}, {p}{verdict}"
             table.add_row(*_standing(r), *([against] if several else []))
         console().print(table)
 

@@ -28,21 +28,33 @@ def add_commands(app: typer.Typer) -> None:
 
 def benchmark(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="MODEL...",
             help="Embedded models, folders, hub names, or ADAPTER:NAME (hf, gliner, stanza, camel).",
+            show_default=False,
         ),
-    ],
+    ] = None,
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--data",
             "-d",
             metavar="DATA",
             help="A path, seeds:articles, seeds:authored/dev, or corpus:NAME/PART of configs/data; repeatable.",
         ),
-    ],
+    ] = None,
+    config: Annotated[
+        str,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Models, data and settings from a YAML file, or a name in configs/benchmark (baselines); what is "
+            "typed beside it goes first.",
+            show_default=False,
+        ),
+    ] = "",
     baseline: Annotated[
         str,
         typer.Option(metavar="NAME", help="The others are compared with this model. Default: the first."),
@@ -88,9 +100,28 @@ def benchmark(
         bool, typer.Option("--speed-only", help="Time the models and nothing else.")
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="With --speed: timed rounds.")] = 5,
+    curves: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Show these learning curves of isnad curve in the report; repeatable."
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write every result as a small JSON file too, to commit.", show_default=False
+        ),
+    ] = None,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out corpora whose files are not on this machine.")
+    ] = False,
     schema: Annotated[
-        str, typer.Option(help="Labels of the data: YAML file, or the name of one in configs/schemas.")
-    ] = "wojood",
+        str,
+        typer.Option(
+            help="Labels of the data: YAML file, or the name of one in configs/schemas. Default: wojood.",
+            show_default=False,
+        ),
+    ] = "",
     download: Annotated[bool, typer.Option("--download", help="Fetch hub names from the network.")] = False,
     registry: Registry = None,
 ) -> None:
@@ -105,14 +136,16 @@ def benchmark(
       isnad benchmark isnad-small new=runs/b/model --data seeds:authored/dev
       isnad benchmark isnad-small hf:my_bert -d corpus:anercorp/dev --map map.yaml
       isnad benchmark isnad-small runs/seeds/model -d seeds:articles --speed-only
+      isnad benchmark --config baselines --skip-missing --store eval/results/benchmark
+      isnad benchmark isnad-small -d seeds:authored/dev --curves runs/curve
     """
-    from ..eval.benchmark.run import Settings
     from ..eval.benchmark.speed import SpeedSettings
-    from .benchmark import benchmark_models
+    from .benchmark import benchmark_models, chosen_settings
 
-    settings = Settings(
-        models=tuple(models),
-        data=tuple(data),
+    settings = chosen_settings(
+        config,
+        models=tuple(models or ()),
+        data=tuple(data or ()),
         baseline=baseline,
         convention=convention.value if convention else None,
         flat=flat,
@@ -122,9 +155,19 @@ def benchmark(
         seen=tuple(seen or ()),
         robustness=robustness,
         download=download,
+        skip_missing=skip_missing,
     )
     timed = SpeedSettings(rounds=rounds) if speed or speed_only else None
-    benchmark_models(settings, output, registry=registry, scores=not speed_only, speed=timed)
+    benchmark_models(
+        settings,
+        output,
+        registry=registry,
+        scores=not speed_only,
+        speed=timed,
+        curves=curves or (),
+        store=store,
+        config=config,
+    )
 
 
 def models(registry: Registry = None, format: Format = ListFormat.TABLE) -> None:

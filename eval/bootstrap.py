@@ -106,7 +106,7 @@ def bootstrap(
         if n
         else np.zeros((samples, 0))
     )
-    resamples = _Resamples(drawn.astype(np.float64), level)
+    resamples = Resamples(drawn.astype(np.float64), level)
     return Intervals(
         samples=samples,
         level=level,
@@ -118,14 +118,20 @@ def bootstrap(
     )
 
 
-class _Resamples:
-    """Draws of documents, [samples, documents], and the intervals of scores over them."""
+class Resamples:
+    """Draws of documents, and the intervals of scores over them.
+
+    Args:
+        drawn: how often each document is in each draw, [samples, documents].
+        level: coverage of the intervals, between 0 and 1.
+    """
 
     def __init__(self, drawn: Array, level: float) -> None:
         self._drawn = drawn
         self._percentiles = [50 * (1 - level), 50 * (1 + level)]
 
     def table(self, tables: Sequence[CountsTable]) -> TableIntervals:
+        """Return the intervals of the sum of tables, one table a document, in the order of the draws."""
         labels = sorted({label for table in tables for label in table})
         counts = np.zeros((len(tables), len(labels), 3))
         for i, table in enumerate(tables):
@@ -155,6 +161,7 @@ class _Resamples:
         )
 
     def clusters(self, documents: Sequence[Mapping[str, ClusterCounts]]) -> dict[str, PrfIntervals]:
+        """Return the intervals of each of `coreference.METRICS` and of `conll`; one mapping a document."""
         counts = np.array([[d[m].to_list() for m in METRICS] for d in documents]).reshape(-1, len(METRICS), 4)
         totals = self._sum(counts)
         precision = _divide(totals[..., 0], totals[..., 1])
@@ -169,6 +176,7 @@ class _Resamples:
         return scores | {"conll": self._prf(mean, _some(defined, 1), int(occurs[conll].max()))}
 
     def decisions(self, documents: Sequence[Mapping[str, Accuracy]]) -> dict[str, Interval | None]:
+        """Return the intervals of the accuracy of each of `proclitics.KINDS`, and of `all`."""
         counts = np.array([[d[k].to_list() for k in KINDS] for d in documents]).reshape(-1, len(KINDS), 2)
         counts = np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)
         totals = self._sum(counts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..model.document import Entity
 from ..model.errors import ConfigError, DataError
-from .bootstrap import TableIntervals, _Resamples
+from .bootstrap import Resamples, TableIntervals
 from .counts import CountsTable
 
 OUTSIDE = "O"
@@ -176,7 +176,7 @@ def score_flat(
     )
     return FlatScores(
         labels=CountsTable.total(tables).ordered(sorted({label for t in tables for label in t})),
-        intervals=_Resamples(drawn.astype(np.float64), level).table(tables),
+        intervals=Resamples(drawn.astype(np.float64), level).table(tables),
         sentences=len(tables),
         tokens=sum(n for n, _ in lengths),
         samples=samples,

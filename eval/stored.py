@@ -13,6 +13,7 @@ from typing import Any
 
 from ..model.document import Document
 from ..model.errors import DataError
+from ..training.data.files import write_text
 from .bootstrap import bootstrap
 from .evaluation import Evaluation
 
@@ -63,10 +64,47 @@ def save_result(
         "intervals": bootstrap(evaluation).to_dict(),
         "evaluation": evaluation.to_dict(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, to_lines(content))
+
+
+def to_lines(content: Any, *, width: int = 110) -> str:
+    """Return JSON that is short and that version control can show changes of.
+
+    What fits into `width` characters is one line; the items of a list under the key `documents` are one line each,
+    however long; everything else has a line for each of its items. `json.loads` gives `content` back.
+
+    Args:
+        content: plain data.
+        width: of a line, its indentation not counted.
+    """
+    return _lines(content, width, "") + "\n"
+
+
+def _lines(value: Any, width: int, indent: str, *, long: bool = False) -> str:
+    flat = json.dumps(value, ensure_ascii=False)
+    if long or len(flat) <= width or not isinstance(value, Mapping | list | tuple):
+        return flat
+    inner = indent + " "
+    if isinstance(value, Mapping):
+        items = [
+            f"{json.dumps(_key(k), ensure_ascii=False)}: "
+            + (_rows(v, width, inner) if k == "documents" else _lines(v, width, inner))
+            for k, v in value.items()
+        ]
+        return "{\n" + ",\n".join(inner + item for item in items) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _lines(v, width, inner) for v in value) + f"\n{indent}]"
+
+
+def _rows(value: Any, width: int, indent: str) -> str:
+    if not isinstance(value, list | tuple) or not value:
+        return _lines(value, width, indent)
+    inner = indent + " "
+    return "[\n" + ",\n".join(inner + _lines(v, width, inner, long=True) for v in value) + f"\n{indent}]"
+
+
+def _key(key: Any) -> str:
+    """Return a key as `json.dumps` writes it."""
+    return key if isinstance(key, str) else next(iter(json.loads(json.dumps({key: 0}))))
 
 
 def load_result(path: Path) -> tuple[dict[str, Any], Evaluation]:

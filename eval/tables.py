@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.errors import DataError
+from .benchmark.stored_tables import render_benchmark
 from .bootstrap import Interval, PrfIntervals, bootstrap
 from .counts import Counts
 from .evaluation import Evaluation
@@ -21,6 +22,8 @@ README = ROOT / "README.md"
 # Columns of the tables: stored result and heading; the first one is the model that isnad ships.
 SYSTEMS = (("joint", "joint model"), ("flat", "flat token classifier"), ("crf", "CRF"))
 
+# Results of `isnad benchmark --config baselines --store`, one file a model and data set.
+BENCHMARK = RESULTS / "benchmark"
 
 # Stored results of `eval.word_level` and their headings.
 WORD_LEVEL = (
@@ -153,7 +156,10 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 def main() -> int:
     """Rewrite README.md from the stored results."""
     text = update(README.read_text(encoding="utf-8"), render())
-    README.write_text(update(text, render_word_level(), name="word-level"), encoding="utf-8")
+    text = update(text, render_word_level(), name="word-level")
+    if any(BENCHMARK.glob("*.json")):
+        text = update(text, render_benchmark(BENCHMARK, labels=False), name="benchmark")
+    README.write_text(text, encoding="utf-8")
     print(f"rewrote {README}")
     return 0
 

@@ -1,9 +1,13 @@
 """Speed: what is timed and how it is summed up; how long anything takes is not tested."""
 
+import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from isnad.eval.benchmark import speed
 from isnad.eval.benchmark.adapters import open_models
 from isnad.eval.benchmark.speed import (
     SpeedSettings,
@@ -16,6 +20,7 @@ from isnad.eval.benchmark.speed import (
 from isnad.model.errors import ConfigError, DataError, ModelError
 from isnad.model.schema import LabelSchema
 from isnad.model.text import words
+from typer.testing import Result
 
 
 def test_excerpts_have_so_many_words():
@@ -79,3 +84,36 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path, tiny_model: Path, schema:
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match="differs from"), running(candidate, "wojood", False):
         pass
+
+
+@pytest.mark.slow
+def test_command_times_models_and_the_report_shows_it(
+    isnad: Callable[..., Result], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ISNAD_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(speed, "SpeedSettings", partial(SpeedSettings, starts=1, repeats=2, words=10))
+    out = tmp_path / "out"
+    command = (
+        "benchmark",
+        f"نموذج={tiny_model}",
+        f"b={tiny_model}",
+        "--baseline",
+        "b",
+        "-d",
+        "seeds:articles",
+        "-o",
+        out,
+    )
+    result = isnad(*command, "--speed-only", "--rounds", "2")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    assert f"wrote {out / 'speed.json'}" in result.stderr and not (out / "report.html").exists()
+    stored = json.loads((out / "speed.json").read_text(encoding="utf-8"))
+    ratio, latency = stored["models"]["نموذج"]["ratio"], stored["models"]["b"]["sentence_30"]
+    assert stored["models"]["b"]["ratio"] is None and latency["n"] == 4 and latency["p50"] <= latency["p95"]
+    row = next(line for line in result.stdout.splitlines() if "times as fast as b" in line)
+    assert f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]" in row and "baseline" in row
+    assert "sentence of 30 words" in result.stdout and "fresh process to first answer" in result.stdout
+    # Measured later with the same models: the times stand in the report, single rounds do not.
+    assert isnad(*command).exit_code == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert 'id="speed"' in page and "sentence 30 p95, ms" in page and "round seconds" not in page

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...model.document import Document
 from ...model.errors import DataError
 from ...model.schema import EntityType, LabelSchema
-from ...training.data.corpora import PARTS, load_corpus
+from ...training.data.corpora import PARTS, corpus_config, load_corpus
 from ...training.data.sources import CORPUS, load_source
 from ..spans import Convention, check_convention
 from ..stored import data_hash
@@ -79,10 +79,31 @@ def load_data(
     )
 
 
-def _load_corpus(name: str, convention: Convention | None, flat: bool | None) -> BenchmarkData:
+def missing_files(name: str) -> tuple[str, ...]:
+    """Return the files of a public corpus that are not on this machine; none for data of any other kind.
+
+    Args:
+        name: as for `load_data`.
+
+    Raises:
+        ConfigError: an unknown corpus, or a faulty configuration of it.
+    """
+    if not name.startswith(CORPUS):
+        return ()
+    config = corpus_config(_corpus_part(name)[0])
+    return tuple(p for p in (*config.paths, *config.dev_paths) if not Path(p).is_file())
+
+
+def _corpus_part(name: str) -> tuple[str, str]:
+    """Split `corpus:NAME/PART`; the part is `dev` if left out."""
     corpus_name, _, part = name.removeprefix(CORPUS).rpartition("/")
     if part not in PARTS or not corpus_name:
-        corpus_name, part = name.removeprefix(CORPUS), "dev"
+        return name.removeprefix(CORPUS), "dev"
+    return corpus_name, part
+
+
+def _load_corpus(name: str, convention: Convention | None, flat: bool | None) -> BenchmarkData:
+    corpus_name, part = _corpus_part(name)
     corpus = load_corpus(corpus_name, part)
     classes = Classes.of_corpus(corpus.config)
     gold = [

@@ -4,6 +4,7 @@ Each of them reads a limited stretch at once and drops the rest without a word; 
 stretches of whole sentences, and offsets are brought back to the text.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -29,19 +30,35 @@ from .token_classifier import numbered
 
 # Words of a stretch at most: below the limits of all three (GLiNER 384 words, CAMeL 512 pieces).
 LONGEST = 120
+# What GLiNER takes for a token (its `WhitespaceTokenSplitter`), and how many it reads where its model does not say.
+# A combining mark is no part of a word to it: لُبْنان is five tokens.
+_GLINER, _GLINER_TOKENS = re.compile(r"\w+(?:[-_]\w+)*|\S"), 384
 
 
-def stretches(text: str, longest: int = LONGEST) -> Iterator[list[tuple[int, int]]]:
-    """Yield the words of stretches of a text, each at most `longest` words of whole sentences where they allow."""
+def stretches(
+    text: str, longest: float = LONGEST, size: Callable[[str], float] = lambda word: 1
+) -> Iterator[list[tuple[int, int]]]:
+    """Yield the words of stretches of a text, of whole sentences where they are short enough.
+
+    Args:
+        text: any text.
+        longest: the sizes of the words of a stretch add up to this at most, unless it is a single word.
+        size: of a word.
+    """
     for lo, hi in paragraphs(text):
         spans = words(text, lo, hi)
         starts = sentence_starts(text, spans)
         at = 0
-        while len(spans) - at > longest:
-            cut = max((s for s in starts if at < s <= at + longest), default=at + longest)
+        while at < len(spans):
+            end, total = at, 0.0
+            while end < len(spans):
+                total += size(text[slice(*spans[end])])
+                if total > longest and end > at:
+                    break
+                end += 1
+            cut = end if end == len(spans) else max((s for s in starts if at < s <= end), default=end)
             yield spans[at:cut]
             at = cut
-        yield spans[at:]
 
 
 class _Stretched:
@@ -49,9 +66,12 @@ class _Stretched:
 
     def predict(self, items: Sequence[tuple[str, str]]) -> list[Document]:
         return [
-            Document(text, numbered(e for spans in stretches(text) for e in self._find(text, spans)), id=id_)
+            Document(text, numbered(e for s in self._stretches(text) for e in self._find(text, s)), id=id_)
             for id_, text in items
         ]
+
+    def _stretches(self, text: str) -> Iterator[list[tuple[int, int]]]:
+        return stretches(text)
 
     def _find(self, text: str, spans: list[tuple[int, int]]) -> Iterator[Entity]:
         raise NotImplementedError
@@ -65,12 +85,20 @@ class _Gliner(_Stretched):
 
         self._model: Any = GLiNER.from_pretrained(name, local_files_only=not download)
         self._prompts = prompts
+        self._most = getattr(getattr(self._model, "config", None), "max_len", None) or _GLINER_TOKENS
+
+    def _stretches(self, text: str) -> Iterator[list[tuple[int, int]]]:
+        """A vocalised word is many tokens to GLiNER, and it drops what is beyond its limit."""
+        return stretches(
+            text, LONGEST, lambda word: max(1, len(_GLINER.findall(word)) * LONGEST / self._most)
+        )
 
     def _find(self, text: str, spans: list[tuple[int, int]]) -> Iterator[Entity]:
         lo, hi = spans[0][0], spans[-1][1]
         for found in self._model.predict_entities(text[lo:hi], list(self._prompts), flat_ner=False):
             label, score = self._prompts[found["label"]], float(found["score"])
-            yield make_entity(text, lo + found["start"], lo + found["end"], label, score=score)
+            end = extend_over_marks(text, lo + found["end"])
+            yield make_entity(text, lo + found["start"], end, label, score=score)
 
 
 class _Stanza(_Stretched):
@@ -93,6 +121,11 @@ class _Camel(_Stretched):
 
     def _find(self, text: str, spans: list[tuple[int, int]]) -> Iterator[Entity]:
         tags = self._recogniser.predict_sentence([text[s:e] for s, e in spans])
+        if len(tags) != len(spans):
+            # It leaves out words of which its tokenizer makes nothing, such as a lone mark or control character.
+            pieces = self._recogniser.tokenizer.tokenize
+            spans = [(s, e) for s, e in spans if pieces(text[s:e])]
+            tags = self._recogniser.predict_sentence([text[s:e] for s, e in spans])
         if len(tags) != len(spans):
             raise ModelError(f"camel-tools gave {len(tags)} tags for {len(spans)} words")
         for found in decode([(tag,) for tag in tags])[0]:
@@ -132,8 +165,12 @@ def _stanza(name: str, schema: LabelSchema, download: bool) -> Candidate:
         raise ModelError(
             f"stanza:{name} cannot be loaded ({reason}); if it is not here, write --download"
         ) from error
-    tags = pipeline.processors["ner"].get_known_tags()
-    labels = sorted({t.partition("-")[2] or t for t in tags} - {"O", "<PAD>", "<UNK>"})
+    recogniser = pipeline.processors["ner"]
+    # A language may have several models at once; their tags come without the prefixes of IOB and BIOES.
+    models = range(len(getattr(recogniser, "trainers", None) or [recogniser]))
+    labels = sorted(
+        {t for n in models for t in (recogniser.get_known_tags(n) if n else recogniser.get_known_tags())}
+    )
     return _named("stanza", f"stanza-{name}", name, labels, "stanza", lambda: _Stanza(pipeline))
 
 

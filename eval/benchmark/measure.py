@@ -1,7 +1,7 @@
 """One model on one data set: everything that is measured from its predictions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...model.document import Document
@@ -84,7 +84,7 @@ def measure(
         "scores": main_scores(evaluation, gold),
         "evaluation": evaluation.to_dict(),
         "intervals": bootstrap(evaluation, samples=samples, seed=seed).to_dict(),
-        "slices": _slices(gold, predicted, data, seen_names) if slices else {},
+        "slices": _slices(gold, predicted, data, seen_names, samples=samples, seed=seed) if slices else {},
         "robustness": dict(robustness or {}),
         "calibration": _calibration(gold, predicted, data, samples=samples, seed=seed),
         "seconds": round(seconds, 3),
@@ -132,24 +132,31 @@ def _slices(
     predicted: Sequence[Document],
     data: BenchmarkData,
     seen_names: Collection[str] | None,
+    *,
+    samples: int,
+    seed: int,
 ) -> dict[str, Any]:
     found = slice_counts(
         gold, predicted, data.schema, seen_names=seen_names, convention=data.convention, flat=data.flat
     )
-    return {name: _sums(part) for name, part in found.items() if part.rows}
+    return {name: _sums(part, samples=samples, seed=seed) for name, part in found.items() if part.rows}
 
 
-def _sums(part: SliceResult) -> dict[str, Any]:
-    """Return the sums of a slice; the counts of each document would fill the file."""
-    sums = {
+def _sums(part: SliceResult, *, samples: int, seed: int) -> dict[str, Any]:
+    """Return the sums of a slice with intervals over documents; the counts of each would fill the file."""
+    spread = asdict(part.intervals(samples=samples, seed=seed))
+    sums: dict[str, Any] = {
         "support": part.support,
         "entities": part.entities.micro.to_list(),
         "labels": part.entities.to_dict(),
+        "intervals": {"entities": spread["entities"]},
     }
     if part.relations:
         sums["relations"] = part.relations.micro.to_list()
+        sums["intervals"]["relations"] = spread["relations"]
     if part.pairs:
         sums |= {"pairs": part.pairs, "false_positive_rate": part.false_positive_rate}
+        sums["intervals"]["false_positive_rate"] = spread["false_positive_rate"]
     return sums
 
 

@@ -16,6 +16,7 @@ from ..report import percent
 from ..significance import Difference
 from . import report_tables as tables
 from .report_cells import plain_number, signed
+from .report_curves import curve_tables
 from .report_data import Benchmark, Result, load_benchmark
 from .report_html import to_html
 from .report_numbers import Score, Trio, baseline_of, change, confusion, labels_of, table_of, trio
@@ -75,6 +76,7 @@ def to_markdown(benchmark: Benchmark) -> str:
         ("", [tables.error_classes(benchmark), *tables.coreference(benchmark)]),
         ("Slices", tables.slices(benchmark)),
         ("Robustness", tables.robustness(benchmark)),
+        ("Learning curve", curve_tables(benchmark)),
         ("", [*speed(benchmark), *about(benchmark)]),
     ]
     lines = [
@@ -88,9 +90,9 @@ def to_markdown(benchmark: Benchmark) -> str:
         for table in found:
             title = f"{group}: {table.title}" if group else table.title
             lines += [
-                f"## {_cell(title)}",
+                f"## {markdown_cell(title)}",
                 "",
-                *([_cell(table.note), ""] if table.note else []),
+                *([markdown_cell(table.note), ""] if table.note else []),
                 *_rows(table),
                 "",
             ]
@@ -112,7 +114,7 @@ def to_json(benchmark: Benchmark) -> str:
                 "models": list(benchmark.models),
                 "data": list(benchmark.data),
                 "baseline": benchmark.baseline or None,
-                "results": [_result(benchmark, r) for r in benchmark.results],
+                "results": [result_dict(benchmark, r) for r in benchmark.results],
                 "speed": benchmark.speed,
                 "learning_curves": list(benchmark.curves),
             },
@@ -157,7 +159,7 @@ _WRITERS: Mapping[str, Callable[[Benchmark], str]] = {
 }
 
 
-def _result(benchmark: Benchmark, r: Result) -> dict[str, Any]:
+def result_dict(benchmark: Benchmark, r: Result) -> dict[str, Any]:
     """Return one result as plain data, without the counts per document, which are in its own file."""
     cells: dict[str, dict[str, int]] = {}
     for (gold, predicted), n in confusion(r.evaluation)[2].items():
@@ -204,7 +206,7 @@ def _shown(cell: Cell) -> str:
     shown = "–"
     match cell:
         case str():
-            shown = _cell(cell)
+            shown = markdown_cell(cell)
         case int():
             shown = f"{cell:,}"
         case float():
@@ -229,7 +231,7 @@ def _percent(found: Score) -> str:
     return percent(found.value, Interval(found.low or 0.0, found.high or 0.0) if known else None)
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """Escape what would end a Markdown table cell, start HTML or a link, or emphasise."""
     shown = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
     for char in "|[]`_":

@@ -1,5 +1,6 @@
 """Tables, scores and names of a benchmark report as HTML; everything is escaped here."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote
@@ -10,6 +11,10 @@ from .report_numbers import Score, Trio
 from .report_plots import bar
 from .report_tables import Cell, Linked, Prose, Quantity, Table
 
+# Arabic words in an English sentence, with the dots that stand for more of them.
+_ARABIC = re.compile(
+    "[\u0621-\u064a\u066e-\u06d3][\u0600-\u06ff \u2026]*[\u0600-\u06ff\u2026]|[\u0621-\u064a]"
+)
 # A word in a column of numbers: sorted as a missing number.
 _BLANK = ' class="num" data-v=""'
 
@@ -75,7 +80,7 @@ def _cell(cell: Cell, best: Mapping[str, float], number: bool) -> str:
         case None:
             kind, content = "num none" if number else "none", "–"
         case Prose():
-            return f'<td class="long" dir="ltr">{esc(one_line(cell))}</td>'
+            return f'<td class="long" dir="ltr">{_ARABIC.sub(_isolated, esc(one_line(cell)))}</td>'
         case str():
             return f"<td{_BLANK * number}>{name_of(cell)}</td>"
         case int():
@@ -95,6 +100,11 @@ def _cell(cell: Cell, best: Mapping[str, float], number: bool) -> str:
         case Trio():
             return _measures(cell, best)
     return f'<td class="{kind}" data-v="{value}">{content}</td>'
+
+
+def _isolated(words: re.Match[str]) -> str:
+    """Return Arabic words so that they, and the dots after them, run from right to left."""
+    return f'<bdi dir="rtl">{words[0]}</bdi>'
 
 
 def _measures(cell: Trio, best: Mapping[str, float]) -> str:

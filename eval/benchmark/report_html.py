@@ -14,9 +14,10 @@ from ..report import ERROR_MEANINGS
 from ..spans import ErrorClass
 from . import report_tables as tables
 from .report_cells import esc, name_of, table_html, tables_html
+from .report_curves import curves
 from .report_data import Benchmark
 from .report_errors import browser_data
-from .report_panels import calibration, confusions, curves
+from .report_panels import calibration, confusions
 from .report_run import about, speed
 
 METHOD = (

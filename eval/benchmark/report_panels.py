@@ -1,15 +1,14 @@
-"""The parts of a benchmark report that are more than tables: confusion, calibration, learning curves."""
+"""The parts of a benchmark report that are more than tables: confusion and calibration."""
 
 from collections.abc import Mapping, Sequence
 from math import log1p
 from typing import Any
 
 from ...model.render.characters import one_line
-from ..learning_curve import LearningCurve
 from .report_cells import errors_link, esc, name_of, score_of, scrolling
 from .report_data import Benchmark, Result, bounds, is_number
-from .report_numbers import BOUNDARY, MISSED, NONE, SPURIOUS, Score, confusion, reliability_of, score
-from .report_plots import Curve, curve_plot, legend, reliability_plot
+from .report_numbers import BOUNDARY, MISSED, NONE, SPURIOUS, confusion, reliability_of, score
+from .report_plots import reliability_plot
 
 
 def confusions(benchmark: Benchmark) -> str:
@@ -113,39 +112,3 @@ def _calibration_numbers(stored: Mapping[str, Any]) -> str:
     if is_number(stored.get("n")):
         parts.append(f"{stored['n']:,} items")
     return " · ".join(parts)
-
-
-def curves(benchmark: Benchmark) -> str:
-    """Return the learning curves, one plot a corpus; nothing where none were stored."""
-    figures = []
-    by_data: dict[str, list[Mapping[str, Any]]] = {}
-    for stored in benchmark.curves:
-        by_data.setdefault(str(stored.get("data", "")), []).append(stored)
-    for data, parts in by_data.items():
-        lines = [Curve(str(part.get("model", "")), _points(part), n) for n, part in enumerate(parts)]
-        x_title = str(parts[0].get("unit") or "training documents")
-        plot = curve_plot(f"Learning curves on {data}", lines, x_title=x_title)
-        if plot:
-            caption = f"<figcaption><b>{name_of(data)}</b></figcaption>"
-            figures.append(f"<figure>{caption}{plot}{legend([c.name for c in lines])}</figure>")
-    if not figures:
-        return ""
-    note = "Span F1 by number of training documents; whiskers are 95% intervals, over seeds where there are several."
-    return f'<p class="note">{note}</p><div class="figures">{"".join(figures)}</div>'
-
-
-def _points(stored: Mapping[str, Any]) -> list[tuple[float, Score]]:
-    """Return (size, span F1) of `LearningCurve.to_dict`, the mean over seeds, or of points with `n` and `f1`."""
-    points = stored.get("points") or []
-    if points and "scores" in points[0]:
-        means = LearningCurve.from_dict(stored).summary("span_f1")
-        spreads = {
-            n: (max(0.0, s.interval.low), min(1.0, s.interval.high)) if s.interval else None
-            for n, s in means.items()
-        }
-        return [(float(n), score(s.mean, spreads[n])) for n, s in means.items()]
-    return [
-        (float(p["n"]), score(float(p["f1"]), bounds(p.get("interval")) or bounds(p)))
-        for p in points
-        if is_number(p.get("n")) and is_number(p.get("f1"))
-    ]

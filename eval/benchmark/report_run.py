@@ -20,7 +20,9 @@ def speed(benchmark: Benchmark) -> list[Table]:
             "95% interval over rounds. p50: median, p95: 95th percentile."
         )
         tables.append(Table("Speed", ("Model", *columns), rows, note=note))
-    return [*tables, *_pairs("How speed was measured", {k: v for k, v in stored.items() if k != "models"})]
+    # The seconds of single rounds are in the JSON report.
+    method = {k: v for k, v in stored.items() if k not in ("models", "round_seconds")}
+    return [*tables, *_pairs("How speed was measured", method)]
 
 
 def about(benchmark: Benchmark) -> list[Table]:

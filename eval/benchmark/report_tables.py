@@ -81,10 +81,10 @@ def leaderboard(benchmark: Benchmark) -> Table:
     """Return one row for each model and corpus: span and relation F1, difference from the baseline."""
     conventions = len({r.convention for r in benchmark.results}) > 1
     versus = bool(benchmark.baseline)
-    columns = ["Model", "Data", *(["Spans"] if conventions else []), "Span F1"]
+    columns = ["Model", "Data", "Span F1"]
     columns += ["Δ span F1"] if versus else []
     columns += ["Span P", "Span R", "Macro F1", "Relation F1", *(["Δ relation F1"] if versus else [])]
-    columns += ["CoNLL coref", "Docs"]
+    columns += ["CoNLL coref", "Docs", *(["Spans"] if conventions else [])]
     rows = []
     for data in benchmark.data:
         here = [r for r in benchmark.results if r.data == data]
@@ -156,7 +156,7 @@ def slices(benchmark: Benchmark) -> list[Table]:
     tables = []
     for data, results in _by_data(benchmark):
         stored = [mapping(r.content.get("slices")) for r in results]
-        names = list(dict.fromkeys(name for s in stored for name in s))
+        names = _telling(list(dict.fromkeys(name for s in stored for name in s)))
         found = {name: [measured(s.get(name)) for s in stored] for name in names}
         for part in dict.fromkeys(k for parts in found.values() for p in parts for k in p):
             rows: list[tuple[Cell, ...]] = []
@@ -164,10 +164,23 @@ def slices(benchmark: Benchmark) -> list[Table]:
                 cells = [p.get(part) for p in parts]
                 gold = max((c.support or 0 for c in cells if isinstance(c, Trio)), default=None)
                 if any(cells):
-                    rows.append((name.replace("_", " "), gold, *cells, Prose(SLICES.get(name, ""))))
+                    rows.append((_slice_name(name), gold, *cells, Prose(SLICES.get(name, ""))))
             heads = ("Slice", "Gold", *(r.model for r in results), "Meaning")
             tables += _filled(f"{data}: {part}", heads, rows, _SLICE_NOTES.get(part, ""))
     return tables
+
+
+def _telling(names: list[str]) -> list[str]:
+    """Leave out the source of documents that have only one: its slice is that of everything."""
+    sources = [n for n in names if n.startswith("source:")]
+    return [n for n in names if n not in sources] if len(sources) == 1 else names
+
+
+def _slice_name(name: str) -> str:
+    kind, _, words = name.partition("distance_")
+    if kind or not words:
+        return name.replace("_", " ")
+    return f"distance {words.replace('_', '–')}" + ("+" if name == "distance_16" else "")
 
 
 def robustness(benchmark: Benchmark) -> list[Table]:
@@ -196,12 +209,17 @@ def _standing(benchmark: Benchmark, r: Result, conventions: bool) -> tuple[Cell,
     macro = trio(r, "entity", average="macro")
     base = baseline_of(benchmark, r)
     of_base = "baseline" if base is r else None
-    row: list[Cell] = [r.model, r.data, *([r.convention] if conventions else []), _f1(spans)]
+    row: list[Cell] = [r.model, r.data, _f1(spans)]
     row += [of_base or change(r, base, "entity")] if benchmark.baseline else []
     row += [spans.precision, spans.recall] if spans else [None, None]
     row += [_f1(macro), _f1(relations)]
     row += [(of_base or change(r, base, "relation")) if relations else None] if benchmark.baseline else []
-    return (*row, _clusters(r, WITHOUT)[-1] if has_clusters(r) else None, len(r.evaluation.documents))
+    row += [_clusters(r, WITHOUT)[-1] if has_clusters(r) else None, len(r.evaluation.documents)]
+    spans_are = "characters" if r.evaluation.convention == "char" else "words"
+    return (
+        *row,
+        *([f"{spans_are}, {'outermost' if r.evaluation.flat else 'nested'}"] if conventions else []),
+    )
 
 
 def has_relations(r: Result) -> bool:

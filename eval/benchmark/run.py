@@ -10,12 +10,13 @@ from ...model.errors import ConfigError, nearest
 from ...training.compute import machine, versions
 from ...training.config import plain
 from ...training.data.sources import find_config, load_schema, load_sources
+from ..curves import FILE as CURVES
 from ..slices import training_names
 from ..spans import Convention
 from ..stored import revision
 from .adapters import Candidate, open_models
 from .cache import write_documents, write_whole
-from .data import BenchmarkData, load_data, slug
+from .data import BenchmarkData, load_data, missing_files, slug
 from .labels import LabelMap, Translation, translate_labels, translate_relations
 from .measure import Result, labels_hash, measure
 from .predict import Progress, predict_all, robustness_of, translated
@@ -41,6 +42,7 @@ class Settings:
         robustness: whether to score on perturbed texts too; see `eval.robustness`.
         samples, seed: of the bootstrap intervals.
         download: whether hub names may be fetched.
+        skip_missing: whether public corpora whose files are not here are left out; otherwise they are an error.
     """
 
     models: tuple[str, ...]
@@ -56,6 +58,7 @@ class Settings:
     samples: int = 2000
     seed: int = 0
     download: bool = False
+    skip_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Plan:
         candidates, data: in the order of the settings.
         translations: of each model's labels for each data set, by the names of both.
         seen_names: names of the documents of `settings.seen`; None without any.
+        left_out: data that `settings.skip_missing` left out.
     """
 
     settings: Settings
@@ -74,6 +78,7 @@ class Plan:
     data: tuple[BenchmarkData, ...]
     translations: dict[tuple[str, str], Translation]
     seen_names: frozenset[str] | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def prepare(settings: Settings) -> Plan:
@@ -85,6 +90,10 @@ def prepare(settings: Settings) -> Plan:
     """
     if not settings.data:
         raise ConfigError("no data; accepted: --data with seeds:articles, corpus:NAME/dev, or a path")
+    left_out = tuple(n for n in settings.data if settings.skip_missing and missing_files(n))
+    settings = replace(settings, data=tuple(n for n in settings.data if n not in left_out))
+    if not settings.data:
+        raise ConfigError(f"no data: the files of {', '.join(left_out)} are not here")
     schema = load_schema(settings.schema)
     candidates = open_models(settings.models, schema=schema, download=settings.download)
     names = [c.name for c in candidates]
@@ -105,7 +114,7 @@ def prepare(settings: Settings) -> Plan:
     translations = {(c.name, d.name): _translation(c, d, maps) for d in data for c in candidates}
     seen = training_names(load_sources(settings.seen, schema)) if settings.seen else None
     settings = replace(settings, baseline=baseline)
-    return Plan(settings, tuple(candidates), tuple(data), translations, seen)
+    return Plan(settings, tuple(candidates), tuple(data), translations, seen, left_out)
 
 
 def _translation(candidate: Candidate, data: BenchmarkData, maps: Sequence[LabelMap]) -> Translation:
@@ -165,7 +174,7 @@ def run_benchmark(
 def claim(output: Path) -> None:
     """Raise ConfigError if a folder holds something else than a benchmark."""
     there = {p.name for p in output.iterdir()} if output.is_dir() else set()
-    ours = {HEADER, "cache", "gold", "predictions", "results", "speed.json"}
+    ours = {HEADER, "cache", "gold", "predictions", "results", "speed.json", CURVES}
     if there and not there & ours:
         raise ConfigError(f"{output} holds no benchmark but other files; choose another -o")
 
@@ -175,6 +184,7 @@ def describe(plan: Plan) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "settings": plain(asdict(plan.settings)),
+        "left_out": list(plan.left_out),
         "baseline": plan.settings.baseline,
         "models": [
             {
