@@ -117,10 +117,9 @@ def test_ids_are_strings(extractor: Extractor) -> None:
 def test_thresholds(tiny_model: Path, articles: list[Document], schema: LabelSchema) -> None:
     text = articles[0].text
     usual = load(tiny_model)(text)
-    labels = {e.label for e in usual.entities}
     strict = load(tiny_model, thresholds=0.9)(text)
     assert 0 < len(strict.entities) < len(usual.entities) and all(e.score >= 0.9 for e in strict.entities)
-    without = load(tiny_model, thresholds=dict.fromkeys(labels, 1.0))(text)
+    without = load(tiny_model, thresholds=dict.fromkeys(schema.entity_labels, 1.0))(text)
     assert not {e.label for e in without.entities if e.score < 1}
     loose = load(tiny_model, thresholds={"relative_of": 0, "killed": np.float32(0.01)})(text)
     assert loose.entities == usual.entities
