@@ -121,7 +121,9 @@ def test_thresholds(tiny_model: Path, articles: list[Document], schema: LabelSch
     assert 0 < len(strict.entities) < len(usual.entities) and all(e.score >= 0.9 for e in strict.entities)
     without = load(tiny_model, thresholds=dict.fromkeys(schema.entity_labels, 1.0))(text)
     assert not {e.label for e in without.entities if e.score < 1}
-    loose = load(tiny_model, thresholds=dict.fromkeys(schema.relation_labels, np.float32(0.01)) | {"killed": 0})(text)
+    loose = load(
+        tiny_model, thresholds=dict.fromkeys(schema.relation_labels, np.float32(0.01)) | {"killed": 0}
+    )(text)
     assert loose.entities == usual.entities
     assert len(loose.relations) > len(usual.relations) > 0
     check(loose, schema)  # not even a threshold of 0 lets through what a signature forbids
