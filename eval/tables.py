@@ -15,15 +15,13 @@ from .bootstrap import Interval, PrfIntervals, bootstrap
 from .counts import Counts
 from .evaluation import Evaluation
 from .stored import load_result
+from .tables_training import render_ablation, render_pretraining
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
 README = ROOT / "README.md"
 # Columns of the tables: stored result and heading; the first one is the model that isnad ships.
 SYSTEMS = (("joint", "joint model"), ("flat", "flat token classifier"), ("crf", "CRF"))
-
-# Results of `isnad benchmark --config baselines --store`, one file a model and data set.
-BENCHMARK = RESULTS / "benchmark"
 
 # Stored results of `eval.word_level` and their headings.
 WORD_LEVEL = (
@@ -153,12 +151,24 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *body])
 
 
+def sections(results: Path = RESULTS) -> dict[str, str]:
+    """Return the text of every section of README.md that is made from stored results, by the name of its markers."""
+    made = {
+        "leave-one-out": render(results),
+        "word-level": render_word_level(results),
+        "pretraining": render_pretraining(results),
+        "ablation": render_ablation(results),
+    }
+    if any((results / "benchmark").glob("*.json")):
+        made["benchmark"] = render_benchmark(results / "benchmark", labels=False)
+    return made
+
+
 def main() -> int:
     """Rewrite README.md from the stored results."""
-    text = update(README.read_text(encoding="utf-8"), render())
-    text = update(text, render_word_level(), name="word-level")
-    if any(BENCHMARK.glob("*.json")):
-        text = update(text, render_benchmark(BENCHMARK, labels=False), name="benchmark")
+    text = README.read_text(encoding="utf-8")
+    for name, section in sections().items():
+        text = update(text, section, name=name)
     README.write_text(text, encoding="utf-8")
     print(f"rewrote {README}")
     return 0
