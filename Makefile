@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make lint   ruff and mypy
 # make model  rebuild the embedded models from raw text and corpora (hours; see README, "Rebuild the model")
+# make tutorial  the runs of training/TUTORIAL.md (an hour)
 # make clean  remove .venv, caches and out/
 #
 # Needs make and Python 3.11 or newer. PYTHON=python3.12 chooses another one; pip reads its usual settings
@@ -18,7 +19,7 @@ ifeq ($(shell test -d "$(HOME)" && test -w "$(HOME)" && echo usable),)
 export HOME := $(shell mkdir -p .venv/home && echo "$(CURDIR)/.venv/home")
 endif
 
-.PHONY: demo test lint types model clean
+.PHONY: demo test lint types model tutorial clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -27,6 +28,9 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+FIFTY := seeds/tutorial/train/train-0
+NEW_LABELS := $(BIN)/isnad train --base isnad-small --dev seeds/tutorial/dev --schema tutorial
 
 # Every step leaves a folder in runs/ and is passed over when that is there; what was cut off goes on where it was.
 model: .venv/installed-dev
@@ -38,6 +42,21 @@ model: .venv/installed-dev
 	cp runs/loo/result.json eval/results/leave_one_out_joint.json
 	test -d runs/final/model || $(BIN)/isnad train --resume --config configs/finetune/articles.yaml -o runs/final
 	$(BIN)/python -m isnad.training.embed runs/final/model isnad-small
+	$(BIN)/python -m isnad.eval.tables
+
+# The runs of training/TUTORIAL.md: new labels learned from 50, 100, 200 and 400 sentences. A run that ends with an
+# error because an old label was forgotten leaves its model all the same, and is measured.
+tutorial: .venv/installed-dev
+	test -d runs/tutorial/50/model || $(NEW_LABELS) $(FIFTY:%=--data %1.txt) -o runs/tutorial/50 \
+	  || test -d runs/tutorial/50/model
+	test -d runs/tutorial/100/model || $(NEW_LABELS) $(foreach n,1 2,$(FIFTY:%=--data %$(n).txt)) -o runs/tutorial/100 \
+	  || test -d runs/tutorial/100/model
+	test -d runs/tutorial/200/model || $(NEW_LABELS) $(foreach n,1 2 3 4,$(FIFTY:%=--data %$(n).txt)) -o runs/tutorial/200 \
+	  || test -d runs/tutorial/200/model
+	test -d runs/tutorial/400/model || $(NEW_LABELS) --data seeds/tutorial/train -o runs/tutorial/400 \
+	  || test -d runs/tutorial/400/model
+	$(BIN)/python -m isnad.eval.new_labels $(foreach n,50 100 200 400,runs/tutorial/$(n)) --test seeds/tutorial/test \
+	  -o eval/results/new_labels.json
 	$(BIN)/python -m isnad.eval.tables
 
 lint: .venv/installed-dev types

@@ -1,4 +1,4 @@
-"""The result tables of README.md, rendered from the stored results in `eval/results/`.
+"""The result tables of README.md and of the tutorial, rendered from the stored results in `eval/results/`.
 
 `python -m isnad.eval.tables` rewrites the text between the markers; a test compares README and results.
 """
@@ -15,7 +15,7 @@ from .bootstrap import Interval, PrfIntervals, bootstrap
 from .counts import Counts
 from .evaluation import Evaluation
 from .stored import load_result
-from .tables_training import render_ablation, render_pretraining
+from .tables_training import render_ablation, render_new_labels, render_pretraining
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
@@ -153,24 +153,29 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def sections(results: Path = RESULTS) -> dict[str, str]:
     """Return the text of every section of README.md that is made from stored results, by the name of its markers."""
-    made = {
+    return {
         "leave-one-out": render(results),
         "word-level": render_word_level(results),
+        "benchmark": render_benchmark(results / "benchmark", labels=False),
         "pretraining": render_pretraining(results),
         "ablation": render_ablation(results),
     }
-    if any((results / "benchmark").glob("*.json")):
-        made["benchmark"] = render_benchmark(results / "benchmark", labels=False)
-    return made
+
+
+def pages(results: Path = RESULTS) -> dict[Path, dict[str, str]]:
+    """Return the sections of every page that shows stored results."""
+    tutorial = {"new-labels": render_new_labels(results)}
+    return {README: sections(results), ROOT / "training" / "TUTORIAL.md": tutorial}
 
 
 def main() -> int:
-    """Rewrite README.md from the stored results."""
-    text = README.read_text(encoding="utf-8")
-    for name, section in sections().items():
-        text = update(text, section, name=name)
-    README.write_text(text, encoding="utf-8")
-    print(f"rewrote {README}")
+    """Rewrite the pages from the stored results."""
+    for path, made in pages().items():
+        text = path.read_text(encoding="utf-8")
+        for name, section in made.items():
+            text = update(text, section, name=name)
+        path.write_text(text, encoding="utf-8")
+        print(f"rewrote {path}")
     return 0
 
 

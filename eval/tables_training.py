@@ -1,12 +1,15 @@
-"""Stored results of pretraining comparisons and ablations as Markdown, for README.md; see `tables`."""
+"""Stored results of pretraining comparisons, ablations and new labels as Markdown; see `tables`."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .new_labels import render as render_runs
+
 PRETRAINING = "pretraining_comparison.json"
 ABLATION = "ablation.json"
+NEW_LABELS = "new_labels.json"
 
 
 def render_pretraining(results: Path) -> str:
@@ -56,6 +59,11 @@ def render_ablation(results: Path) -> str:
     )
     command = f"python -m isnad.eval.ablation configs/ablation/authored.yaml -o eval/results/{ABLATION}"
     return "\n\n".join([text, _markdown(rows), f"```sh\n{command}\n```"])
+
+
+def render_new_labels(results: Path) -> str:
+    """Return what trainings with new labels have reached, as Markdown."""
+    return render_runs(_read(results / NEW_LABELS))
 
 
 def _difference(change: Mapping[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 from isnad.eval import evaluate
 from isnad.eval.loo import leave_one_out
 from isnad.eval.stored import data_hash, load_result, save_result
-from isnad.eval.tables import README, RESULTS, sections, update
+from isnad.eval.tables import RESULTS, pages, update
 from isnad.model.document import Document
 from isnad.model.errors import DataError
 from isnad.model.schema import LabelSchema
@@ -98,10 +98,11 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
             load_result(path)
 
 
-def test_the_readme_shows_the_stored_results() -> None:
-    text = README.read_text(encoding="utf-8")
-    for name, section in sections().items():
-        assert update(text, section, name=name) == text, "run `python -m isnad.eval.tables`"
+def test_the_pages_show_the_stored_results() -> None:
+    for path, sections in pages().items():
+        text = path.read_text(encoding="utf-8")
+        for name, section in sections.items():
+            assert update(text, section, name=name) == text, "run `python -m isnad.eval.tables`"
 
 
 def test_the_joint_model_beats_its_baselines() -> None:
