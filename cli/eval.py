@@ -12,7 +12,7 @@ import yaml
 from ..model.errors import ConfigError
 from ..model.store import EMBEDDED
 from ..training.config import plain
-from ..training.data.sources import load_corpora, load_schema, load_source, load_split
+from ..training.data.sources import load_corpora, load_schema, load_source, load_sources, load_split
 from .extract import load_extractor
 from .options import ReportFormat, SpanConvention
 from .support import console, progress, quiet, refuse_existing, remarks_only, require, say, whole_file
@@ -42,7 +42,7 @@ def evaluate_model(
     chosen = _format(format, output)
     refuse_existing([output] if output else [], overwrite=overwrite)
     extractor = load_extractor(model)
-    gold = load_source(data, extractor.schema)
+    gold = load_sources([data], extractor.schema)
     from ..eval.evaluate import evaluate
 
     stream = extractor.pipe((d.id, d.text) for d in gold)

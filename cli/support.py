@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FAULTY_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+FORGOTTEN, FAULTY_INPUT, PARTLY, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 EXIT_CODES = (
-    "[bold]Exit codes:[/bold] 0 done; 1 a fault in isnad itself, or a regression that compare was asked to fail on; "
-    "2 a fault in what was typed, in a file or in a configuration; 130 interrupted; 141 the reader of the output has "
-    "gone."
+    "[bold]Exit codes:[/bold] 0 done; 1 a fault in isnad itself, a regression that compare was asked to fail on, "
+    "old labels that train --base has lost, or errors that data check has found; 2 a fault in what was typed, in a "
+    "file or in a configuration; 3 extract is done and lists bad documents; 130 interrupted; 141 the reader of the "
+    "output has gone."
 )
 # Optional packages, by the extra of isnad that installs them; "" for those that no extra brings.
 _EXTRAS = {
     **{"accelerate": "train", "datasets": "train", "trackio": "train", "seqeval": "train"},
     **{"nervaluate": "eval", "networkx": "graph", "pycrfsuite": "crf"},
+    **{"cassis": "formats", "spacy": "formats", "peft": "lora"},
     **{"gensim": "pretrain", "zstandard": "pretrain", "mlflow": "", "tensorboard": ""},
+    **{"onnx": "export", "onnxruntime": "onnx"},
 }
 # The width of tables that go to a file or a pipe, where there is no terminal to ask.
 _FILE_WIDTH = 110
@@ -120,15 +123,17 @@ def quiet() -> None:
     """Silence the loading bars and reports of transformers; warnings of isnad itself get a plain form."""
     if sys.stderr is None or not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # bars belong on a screen, not into a log file
-    from transformers.utils import logging as transformers_logging
-
+    ours = logging.getLogger(__package__)
+    if not any(isinstance(handler, _Remarks) for handler in ours.handlers):
+        ours.addHandler(_Remarks(logging.WARNING))
+    try:
+        from transformers.utils import logging as transformers_logging
+    except ImportError:  # an exported model runs without
+        return
     transformers_logging.disable_progress_bar()
     # Not by level: at another level than its own, transformers checks tensor-parallel plans, at length.
     for handler in logging.getLogger("transformers").handlers:
         handler.addFilter(_worth_saying)
-    ours = logging.getLogger(__package__)
-    if not any(isinstance(handler, _Remarks) for handler in ours.handlers):
-        ours.addHandler(_Remarks(logging.WARNING))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,15 +25,20 @@ def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
     """
     config = load_config(find_config(name, "finetune"), FinetuneConfig)
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {setting!r}; accepted: key=value, for example --set epochs=3")
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting!r}: {value!r} is not valid YAML") from error
-        config = override(config, {key.strip(): parsed}, where=f"--set {setting}")
+        key, value = parsed_setting(setting)
+        config = override(config, {key: value}, where=f"--set {setting}")
     return config
+
+
+def parsed_setting(setting: str) -> tuple[str, Any]:
+    """Return key and value of `key=value`, the value read as YAML; ConfigError if it is not of this form."""
+    key, equals, value = setting.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {setting!r}; accepted: key=value, for example --set epochs=3")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {setting!r}: {value!r} is not valid YAML") from error
 
 
 def train_model(

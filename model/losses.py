@@ -92,7 +92,8 @@ def relation_loss(
         pairs: [pairs, 2], rows of `spans`.
         index: [gold spans], row of each gold span.
         spans: [spans, 3]: window, first word, last word.
-        gold: `relations` [relations, 3] (gold span, label, gold span), `relation_annotated` [batch].
+        gold: `relations` [relations, 3] (gold span, label, gold span), `relation_annotated` [batch, relations]
+            (False: a missing one is not negative, unknown).
         words: number of words of the batch.
     """
     rows = torch.full((len(spans), len(spans)), -1, dtype=torch.long, device=logits.device)
@@ -101,7 +102,8 @@ def relation_loss(
     head, label, tail = gold["relations"].unbind(1)
     row = rows[index[head], index[tail]]
     targets[row[row >= 0], label[row >= 0]] = 1.0
-    weight = (valid | (targets > 0)) & gold["relation_annotated"][spans[pairs[:, 0], 0]][:, None]
+    annotated = gold["relation_annotated"][spans[pairs[:, 0], 0]]
+    weight = (valid & annotated) | (targets > 0)
     losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     # Wrong candidates come and go with the state of the span head; together they weigh no more than gold pairs.
     is_gold = torch.zeros(len(spans), dtype=torch.bool, device=logits.device)

@@ -211,7 +211,8 @@ class IsnadModel(PreTrainedModel):
         assert output.words is not None and output.span_logits is not None
         spans, types, index = self._training_spans(output.span_logits.detach(), gold)
         pairs = same_window_pairs(spans)
-        pairs = _thinned(pairs[gold["relation_annotated"][spans[pairs[:, 0], 0]]], index, len(spans))
+        taught = gold["relation_annotated"].any(dim=1)
+        pairs = _thinned(pairs[taught[spans[pairs[:, 0], 0]]], index, len(spans))
         if not len(pairs):
             return output.words.sum() * 0.0
         mentions = self.mentions(output.words, spans, types)

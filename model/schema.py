@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .errors import SchemaError, nearest
+from .schema_file import expand, names
 
 _NAME = re.compile(r"[^\s\[\]|#;]+")
 
@@ -59,6 +58,9 @@ class LabelSchema:
         name: name of the schema.
         version: its version, any string.
         entities, relations: the types in the order of the model's output rows.
+        origins: labels of an earlier schema that a label takes the place of (`from` in a schema file): one if it
+            is renamed or split off, several if they are merged. Read by training only; not part of the content.
+        removed: labels of an earlier schema that were given up; likewise.
     """
 
     name: str
@@ -66,6 +68,8 @@ class LabelSchema:
     relations: tuple[RelationType, ...] = ()
     version: str = "1"
     _source: str = field(default="", compare=False, repr=False)
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    removed: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self._refuse_duplicates("entity type", self.entity_labels)
@@ -75,6 +79,10 @@ class LabelSchema:
             if not _NAME.fullmatch(label):
                 raise SchemaError(
                     f"{self._where}the name {label!r}; accepted: no blanks and none of [ ] | # ;"
+                )
+            if label in self.removed:
+                raise SchemaError(
+                    f"{self._where}{label!r} is defined and 'removed'; accepted: one of the two"
                 )
         for label in self.relation_labels:
             if label in self.entity_labels:
@@ -172,22 +180,35 @@ class LabelSchema:
             raise SchemaError(
                 f"{where}found {type(data).__name__}; accepted: a mapping with 'name' and 'entities'"
             )
-        _check_keys(
-            data, {"name", "version", "entities", "relations"}, {"name", "entities"}, where + "schema"
-        )
+        keys = {"name", "version", "entities", "relations", "removed"}
+        # `extends` is a key of files, and has been put in by now.
+        _check_keys(data, keys, {"name", "entities"}, where + "schema", hints=("extends",))
+        origins: dict[str, tuple[str, ...]] = {}
         entities = tuple(
-            _build(EntityType, item, f"{where}entity {n}")
+            _build(EntityType, _without_origin(item, origins, f"{where}entity {n}"), f"{where}entity {n}")
             for n, item in enumerate(_items(data, "entities", where), 1)
         )
         relations = tuple(
-            _build(RelationType, item, f"{where}relation {n}")
+            _build(
+                RelationType, _without_origin(item, origins, f"{where}relation {n}"), f"{where}relation {n}"
+            )
             for n, item in enumerate(_items(data, "relations", where), 1)
         )
-        return cls(str(data["name"]), entities, relations, str(data.get("version", "1")), _source=source)
+        return cls(
+            str(data["name"]),
+            entities,
+            relations,
+            str(data.get("version", "1")),
+            source,
+            origins,
+            names(data.get("removed") or [], "removed", where + "schema"),
+        )
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> "LabelSchema":
-        """Read a schema file."""
+    def from_yaml(cls, path: str | Path, *, _seen: tuple[Path, ...] = ()) -> "LabelSchema":
+        """Read a schema file; it may extend another, see `schema_file`."""
+        import yaml  # here: an exported model holds its schema as JSON and runs without
+
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
@@ -198,7 +219,7 @@ class LabelSchema:
             data = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise SchemaError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-        return cls.from_dict(data, source=str(path))
+        return cls.from_dict(expand(data, Path(path), _seen), source=str(path))
 
     @property
     def _where(self) -> str:
@@ -221,10 +242,22 @@ def _items(data: Mapping[str, Any], key: str, where: str) -> list[Any]:
     return value
 
 
-def _check_keys(data: Mapping[str, Any], known: set[str], required: set[str], where: str) -> None:
+def _without_origin(item: Any, origins: dict[str, tuple[str, ...]], where: str) -> Any:
+    """Return an item of a schema file without `from`, which goes into `origins`."""
+    if not isinstance(item, Mapping) or "from" not in item:
+        return item
+    origins[str(item.get("name"))] = names(item["from"], "from", where)
+    return {key: value for key, value in item.items() if key != "from"}
+
+
+def _check_keys(
+    data: Mapping[str, Any], known: set[str], required: set[str], where: str, hints: Sequence[str] = ()
+) -> None:
     for key in data:
         if key not in known:
-            raise SchemaError(f"{where}: unknown key {key!r}; {nearest(key, sorted(known))}")
+            raise SchemaError(
+                f"{where}: unknown key {key!r}; {nearest(key, sorted({*known, *hints} - {key}))}"
+            )
     for key in sorted(required - data.keys()):
         raise SchemaError(f"{where}: the key {key!r} is missing")
 

@@ -1,6 +1,7 @@
 """Every YAML file in configs/ is read by what it configures, and a slip in it is named."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,18 @@ from isnad.eval.benchmark.labels import LabelMap
 from isnad.model.errors import IsnadError
 from isnad.model.schema import LabelSchema
 from isnad.training.config import FinetuneConfig, load_config, override
+from isnad.training.data import write_documents
 from isnad.training.data.annotation import Annotation
 from isnad.training.data.corpora import corpus_config
 from isnad.training.data.corpus_config import CorpusConfig
-from isnad.training.data.sources import CORPUS, find_config, load_schema, load_source, load_split
+from isnad.training.data.sources import (
+    CORPUS,
+    find_config,
+    load_schema,
+    load_source,
+    load_sources,
+    load_split,
+)
 from isnad.training.pretrain.compare import CompareConfig
 from isnad.training.pretrain.settings import PretrainConfig
 
@@ -104,13 +113,15 @@ def test_seeds_names_every_key():
     """The recipe to copy shows all there is, so that nobody has to read the source to find a key."""
     from dataclasses import fields
 
-    from isnad.training.config import AugmentConfig, DataConfig, DistilConfig
+    from isnad.training.config import AugmentConfig, DataConfig, DistilConfig, ExtendConfig, LoraConfig
 
     data = yaml.safe_load((CONFIGS / "finetune/seeds.yaml").read_text(encoding="utf-8"))
     assert set(data) == {f.name for f in fields(FinetuneConfig)}
     assert set(data["data"]) == {f.name for f in fields(DataConfig)}
     assert set(data["augment"]) == {f.name for f in fields(AugmentConfig)}
     assert set(data["distil"]) == {f.name for f in fields(DistilConfig)}
+    assert set(data["lora"]) == {f.name for f in fields(LoraConfig)}
+    assert set(data["extend"]) == {f.name for f in fields(ExtendConfig)}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if kind(p) == "ablation"], ids=name)
@@ -151,3 +162,12 @@ def test_sources_by_name(schema: LabelSchema):
 def test_development_documents_may_not_be_learned(schema: LabelSchema):
     with pytest.raises(IsnadError, match=r"is among the training documents too.*share no text"):
         load_split(["seeds:articles", "seeds:authored/train"], ["seeds:articles"], schema)
+
+
+def test_what_a_model_found_is_no_gold(schema: LabelSchema, tmp_path: Path):
+    path = tmp_path / "found.jsonl"
+    found = [replace(document, model="isnad-small") for document in load_source("seeds:articles", schema)]
+    write_documents(found, path, format="jsonl", schema=schema)
+    assert load_source(str(path), schema)
+    with pytest.raises(IsnadError, match="what the model 'isnad-small' found, not what a person annotated"):
+        load_sources([str(path)], schema)

@@ -58,10 +58,10 @@ def test_targets_by_hand(maker: WindowMaker, schema: LabelSchema) -> None:
     assert example.proclitics.tolist() == [-100, 0, 0, -100, 0, -100, 1]
     meeting, inside = schema.relation_index["met_with"], schema.relation_index["occupation_in"]
     assert example.relations.tolist() == [[0, inside, 1], [1, meeting, 3], [3, meeting, 1]]
-    assert example.annotated.all() and example.relation_annotated
+    assert example.annotated.all() and example.relation_annotated.all()
     silence = Annotation({"PERS": ("PERS",), "OCC": (), "ORG": (), "GPE": ()}, frozenset({"PERS"}))
     [silent] = build_examples(document, maker, schema, annotation=silence)
-    assert not silent.relation_annotated
+    assert not silent.relation_annotated.any()
     assert [schema.entity_labels[i] for i in np.flatnonzero(silent.annotated)] == ["PERS"]
     with pytest.raises(SchemaError, match="unknown entity type 'HERO'"):
         list(build_examples(gold("زار قاآني", ("قاآني", "HERO")), maker, schema))

@@ -30,21 +30,31 @@ class AtomicCheckpoints(_Base):
         run = Path(self.args.output_dir or ".")
         name = f"{checkpoints.PREFIX}{self.state.global_step}"
         self._saving = run / "saving.tmp"
-        shutil.rmtree(self._saving, ignore_errors=True)
         limit, self.args.save_total_limit = self.args.save_total_limit, None
+        # With several processes the first one writes, and the folder is its own.
+        first = self.args.should_save
+        if first:
+            shutil.rmtree(self._saving, ignore_errors=True)
         try:
-            super()._save_checkpoint(model, trial)
-            if self.args.should_save:
-                if self.state.best_global_step == self.state.global_step:
+            with checkpoints.writing(run):
+                super()._save_checkpoint(model, trial)
+                best = self.state.best_global_step == self.state.global_step
+                if best:
                     # Trainer has just noted the temporary folder as the best one.
                     self.state.best_model_checkpoint = str(run / name)
-                    self.state.save_to_json(str(self._saving / name / "trainer_state.json"))
-                checkpoints.publish(self._saving / name, run / name)
+                if first:
+                    if best:
+                        self.state.save_to_json(str(self._saving / name / "trainer_state.json"))
+                    checkpoints.publish(self._saving / name, run / name)
         finally:
-            shutil.rmtree(self._saving, ignore_errors=True)
+            if first:
+                shutil.rmtree(self._saving, ignore_errors=True)
             self._saving, self.args.save_total_limit = None, limit
-        if self.args.should_save:
-            self._rotate(run)
+        # The others may be about to load what has just got its name.
+        self.accelerator.wait_for_everyone()
+        if first:
+            with checkpoints.writing(run):
+                self._rotate(run)
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
         trained = super()._init_training_state(*args, **kwargs)
@@ -70,6 +80,8 @@ class AtomicCheckpoints(_Base):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own version also pickles its arguments; the resolved configuration is saved by `finetune`.
+        if not self.args.should_save:
+            return
         folder = output_dir or self.args.output_dir or "."
         os.makedirs(folder, exist_ok=True)
         # Keeping the wrapper: taking it off would take it off for good, and the run would go on in float32.

@@ -1,10 +1,13 @@
 """Checkpoints that are complete or absent, without pickle: safetensors and JSON in a folder renamed last."""
 
+import errno
 import json
 import os
 import random
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,45 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..model.errors import ModelError
+from ..model.errors import ConfigError, IsnadError, ModelError
 from ..model.store import MANIFEST, read_manifest, sha256, write_manifest
 
 PREFIX = "checkpoint-"
 _OPTIMIZER, _STATE = "optimizer.safetensors", "training_state.json"
+# Nothing else is removed: the folder may hold what is not a run's.
+_LEFTOVER = re.compile(rf"saving\.tmp|model\.(tmp|old)|{PREFIX}\d+\.old")
+# What a disk or its owner may refuse; any other error is a fault of the program.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# How the libraries written in Rust (safetensors, tokenizers) name the error of the system in their messages.
+_OS_ERROR = re.compile(r"os error (\d+)|\bcode: (\d+)")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what a full disk or a read-only folder causes meanwhile into one error that says what to do.
+
+    Args:
+        folder: of the run, for the message.
+
+    Raises:
+        ConfigError: the disk is full, or the folder cannot be written; whatever the library that met with it raised.
+    """
+    try:
+        yield
+    except IsnadError:
+        raise
+    except Exception as error:  # tokenizers raise bare ones
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (match := _OS_ERROR.search(str(error))):
+            number = int(match[1] or match[2])
+        if number not in _REFUSALS:
+            raise
+        remedy = "free some space" if number in _FULL else "make it writable"
+        raise ConfigError(
+            f"cannot write to {folder}: {os.strerror(number)}; {remedy} and go on with --resume from the last complete "
+            "checkpoint"
+        ) from error
 
 
 def latest(folder: Path) -> Path | None:
@@ -32,6 +69,20 @@ def latest(folder: Path) -> Path | None:
         if (path / _OPTIMIZER).is_file() and (path / _STATE).is_file() and is_complete(path):
             return path
     return None
+
+
+def tidy(run: Path) -> None:
+    """Remove what a run that was killed left half-written; no process may be writing to it.
+
+    Killed while `publish` replaced a whole folder by a whole one, a run has the old one under another name: it gets
+    its name back.
+    """
+    for path in (p for p in run.glob("*") if _LEFTOVER.fullmatch(p.name) and p.is_dir()):
+        final = path.with_suffix("")
+        if path.suffix == ".old" and not final.exists():
+            os.replace(path, final)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def is_complete(path: Path) -> bool:

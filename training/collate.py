@@ -123,7 +123,7 @@ class Collator:
             "proclitics": proclitics,
             "relations": np.concatenate(relations),
             "annotated": np.stack([e.annotated for e in examples]),
-            "relation_annotated": np.asarray([e.relation_annotated for e in examples]),
+            "relation_annotated": np.stack([e.relation_annotated for e in examples]),
         }
         batch["gold"] = {name: torch.from_numpy(array) for name, array in gold.items()}
         return batch

@@ -239,14 +239,19 @@ def override(config: T, settings: Mapping[str, Any], *, where: str) -> T:
     """
     data: dict[str, Any] = asdict(config)  # type: ignore[call-overload]
     for key, value in settings.items():
-        *parents, last = key.split(".")
-        place: Any = data
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"{where}: {parent!r} is a single value; accepted: {parent} itself as the key")
-        place[last] = value
+        put(data, key, value, where=where)
     return build(type(config), data, where=where)
+
+
+def put(data: dict[str, Any], key: str, value: Any, *, where: str) -> None:
+    """Set one key of plain data, dotted if nested; ConfigError below a key that holds a single value."""
+    *parents, last = key.split(".")
+    place: Any = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"{where}: {parent!r} is a single value; accepted: {parent} itself as the key")
+    place[last] = value
 
 
 def _convert(value: Any, want: Any, where: str) -> Any:

@@ -38,7 +38,7 @@ class Example:
         proclitics: [words], leading letters outside the name at entity-initial words, -100 elsewhere.
         relations: [relations, 3], head row, label, tail row; symmetric ones in both directions.
         annotated: [entity types], False where the corpus is silent about the type.
-        relation_annotated: whether the corpus annotates relations.
+        relation_annotated: [relation types], False where the corpus is silent about the type.
     """
 
     window: Window
@@ -49,7 +49,7 @@ class Example:
     proclitics: NDArray[np.int64]
     relations: NDArray[np.int64]
     annotated: NDArray[np.bool_]
-    relation_annotated: bool = True
+    relation_annotated: NDArray[np.bool_]
 
 
 @dataclass
@@ -149,7 +149,7 @@ def build_examples(
             targets.proclitics,
             np.asarray(relations, dtype=np.int64).reshape(-1, 3),
             reading.annotated,
-            annotation is None or annotation.relations,
+            reading.relations,
         )
     if unreachable is not None:
         for e in document.entities:
@@ -169,6 +169,10 @@ class _Reading:
         self._schema, self._annotation = schema, annotation
         labels = schema.entity_labels
         self.annotated = np.asarray([annotation is None or label in annotation.annotates for label in labels])
+        self.relations = np.asarray(
+            [annotation is None or annotation.annotates_relation(label) for label in schema.relation_labels],
+            dtype=bool,
+        )
         self.proclitics = annotation is None or annotation.proclitics
         self.nested = annotation is None or annotation.nested
 

@@ -43,7 +43,15 @@ log = logging.getLogger(__name__)
 Score = Callable[[Sequence[Document], Sequence[Document]], dict[str, float]]
 # What follows the gradient steps: model, tokenizer, configuration, schema, training and development documents.
 Finish = Callable[
-    [IsnadModel, PreTrainedTokenizerBase, FinetuneConfig, LabelSchema, Sequence[Document], Sequence[Document]], None
+    [
+        IsnadModel,
+        PreTrainedTokenizerBase,
+        FinetuneConfig,
+        LabelSchema,
+        Sequence[Document],
+        Sequence[Document],
+    ],
+    None,
 ]
 
 
@@ -69,6 +77,7 @@ def finetune(
     *,
     score: Score,
     corpora: Sequence[Source] = (),
+    prepare: Callable[[IsnadModel, PreTrainedTokenizerBase], None] | None = None,
     finisher: Finish = finish,
     resume: bool = False,
 ) -> Result:
@@ -82,6 +91,7 @@ def finetune(
         output: folder of the run: checkpoints, tracker, `model/` with `metrics.json` and `training.yaml`.
         score: development scores by name, which must contain `span_f1` and `relation_f1`.
         corpora: gold of other conventions to learn from as well.
+        prepare: changes the model before the first step.
         finisher: fits coreference, calibration and thresholds; replaced where documents annotate different labels.
         resume: continue from the newest complete checkpoint.
 
@@ -96,21 +106,66 @@ def finetune(
     output = _prepare_output(Path(output), resume)
     set_seed(config.seed)
     model, tokenizer = load_model(config, schema)
+    if prepare is not None:
+        prepare(model, tokenizer)
     apply_method(model, config)
-    maker = WindowMaker(
-        tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-    )
     sources = [Source("train", train), *corpora]
-    unreachable = _unreachable(sources, maker, schema)
-    augment = config.augment
-    augmenter = Augmenter(train, **asdict(augment)) if any(asdict(augment).values()) else None
-    dataset = ParagraphDataset(sources, maker, schema, augment=augmenter, seed=config.seed)
+    dataset, unreachable = _dataset(config, schema, sources, model, tokenizer)
 
     def develop(current: nn.Module) -> dict[str, float]:
         scores = score(dev, predict(current, tokenizer, dev))  # type: ignore[arg-type]
         return scores | {"mean_f1": (scores["span_f1"] + scores["relation_f1"]) / 2}
 
-    trainer = IsnadTrainer(
+    trainer = _trainer(config, output, model, tokenizer, dataset, develop)
+    last = checkpoints.latest(output) if resume else None
+    outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if not trainer.is_world_process_zero():
+        # The first process finishes the model; the others wait for it.
+        trainer.accelerator.wait_for_everyone()
+        folder = output / "model"
+        return Result(folder, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).float().to("cpu")
+    finisher(merge_adapters(model), tokenizer, config, schema, train, dev)
+    metrics = {
+        "dev": develop(model),
+        **_facts(config, schema, trainer, outcome.metrics.get("train_runtime", 0.0)),
+        "train_documents": len(train),
+        "corpora_documents": {source.name: len(source.documents) for source in corpora},
+        "dev_documents": len(dev),
+        "unreachable_entities": len(unreachable.entities),
+        "unreachable_relations": len(unreachable.relations),
+    }
+    folder = save_model(model, tokenizer, config, output / "model", metrics)
+    trainer.accelerator.wait_for_everyone()
+    return Result(folder, metrics)
+
+
+def _dataset(
+    config: FinetuneConfig,
+    schema: LabelSchema,
+    sources: Sequence[Source],
+    model: IsnadModel,
+    tokenizer: PreTrainedTokenizerBase,
+) -> tuple[ParagraphDataset, Unreachable]:
+    """Return what is learned from, rewritten as the configuration says, and the gold that cannot be learned."""
+    maker = WindowMaker(
+        tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
+    )
+    settings = asdict(config.augment)
+    augmenter = Augmenter(sources[0].documents, **settings) if any(settings.values()) else None
+    unreachable = _unreachable(sources, maker, schema)
+    return ParagraphDataset(sources, maker, schema, augment=augmenter, seed=config.seed), unreachable
+
+
+def _trainer(
+    config: FinetuneConfig,
+    output: Path,
+    model: IsnadModel,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: ParagraphDataset,
+    develop: Callable[[nn.Module], dict[str, float]],
+) -> IsnadTrainer:
+    return IsnadTrainer(
         model=model,
         args=_arguments(config, output),
         train_dataset=dataset,
@@ -123,27 +178,22 @@ def finetune(
         head_learning_rate=config.head_learning_rate,
         distillation=load_teachers(config.distil, model, tokenizer),
     )
-    last = checkpoints.latest(output) if resume else None
-    outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).float().to("cpu")
-    finisher(merge_adapters(model), tokenizer, config, schema, train, dev)
-    seconds = round(outcome.metrics.get("train_runtime", 0.0), 1)
-    metrics = {
-        "dev": develop(model),
+
+
+def _facts(
+    config: FinetuneConfig, schema: LabelSchema, trainer: IsnadTrainer, runtime: float
+) -> dict[str, Any]:
+    """Return what the model card says of a run: time, machine, energy, epochs, seed and schema."""
+    seconds = round(runtime, 1)
+    return {
         "seconds": seconds,
         "machine": machine(),
         "energy_estimate": energy(seconds, config.watts),
         "epochs": trainer.state.epoch,
         "best_step": trainer.state.best_global_step,
-        "train_documents": len(train),
-        "corpora_documents": {source.name: len(source.documents) for source in corpora},
-        "dev_documents": len(dev),
-        "unreachable_entities": len(unreachable.entities),
-        "unreachable_relations": len(unreachable.relations),
         "seed": config.seed,
         "schema": schema.hash,
     }
-    return Result(save_model(model, tokenizer, config, output / "model", metrics), metrics)
 
 
 def save_model(
@@ -156,16 +206,17 @@ def save_model(
     dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Write weights, tokenizer, resolved configuration and metrics; the folder appears when it is complete."""
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.to(dtype=dtype).save_pretrained(temporary)  # type: ignore[call-arg]
-    tokenizer.save_pretrained(temporary)
-    (temporary / "metrics.json").write_text(
-        json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    resolved = yaml.safe_dump(plain(asdict(config)), allow_unicode=True, sort_keys=False)
-    (temporary / "training.yaml").write_text(resolved, encoding="utf-8")
-    checkpoints.publish(temporary, folder)
+    with checkpoints.writing(folder.parent):
+        temporary = folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        model.to(dtype=dtype).save_pretrained(temporary)  # type: ignore[call-arg]
+        tokenizer.save_pretrained(temporary)
+        (temporary / "metrics.json").write_text(
+            json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        resolved = yaml.safe_dump(plain(asdict(config)), allow_unicode=True, sort_keys=False)
+        (temporary / "training.yaml").write_text(resolved, encoding="utf-8")
+        checkpoints.publish(temporary, folder)
     return folder
 
 
@@ -217,7 +268,7 @@ def bf16_wanted(precision: str) -> bool:
 def _prepare_output(output: Path, resume: bool) -> Path:
     try:
         output.mkdir(parents=True, exist_ok=True)
-        probe = output / ".writable"
+        probe = output / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -228,6 +279,7 @@ def _prepare_output(output: Path, resume: bool) -> Path:
         raise ModelError(
             f"{output} holds checkpoints of an earlier run; pass --resume, or choose another folder"
         )
+    checkpoints.tidy(output)
     return output
 
 

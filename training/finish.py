@@ -17,7 +17,7 @@ from .config import FinetuneConfig
 from .coreference_fit import fit_coreference, mention_pairs
 
 # What fewer than this share of the training entities or relations do, the decoder rules out.
-_RARE = 0.005
+RARE = 0.005
 
 
 def finish(
@@ -38,8 +38,8 @@ def finish(
     if pairs is not None:
         fit_coreference(model, pairs, seed=config.seed)
     model.config.model_name = config.name
-    model.config.same_start = same_start_share(train) > _RARE
-    model.config.cross_sentence = cross_sentence_share(train) > _RARE
+    model.config.same_start = same_start_share(train) > RARE
+    model.config.cross_sentence = cross_sentence_share(train) > RARE
     if not config.calibrate:
         return
     spans, links = observe(
@@ -51,7 +51,7 @@ def finish(
 def same_start_share(documents: Sequence[Document]) -> float:
     """Return the share of entities that begin where a longer one of the same label begins."""
     entities = [(n, e.label, e.start) for n, document in enumerate(documents) for e in document.entities]
-    return 1 - len(set(entities)) / max(1, len(entities))
+    return (len(entities) - len(set(entities))) / max(1, len(entities))
 
 
 def cross_sentence_share(documents: Sequence[Document]) -> float:

@@ -12,6 +12,7 @@ from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.store import resolve
 from .config import EncoderConfig, FinetuneConfig, model_fields
+from .relabel import label_changes
 from .transfer import transfer_heads
 
 
@@ -28,11 +29,12 @@ def load_model(config: FinetuneConfig, schema: LabelSchema) -> tuple[IsnadModel,
         )
     if kind == "isnad":
         model = _continued(folder, config.model)
-        if model.schema == schema:
+        changes = label_changes(model.schema, schema, strict=False)
+        if model.schema == schema and changes.exact.items() == {(n, n) for n in changes.heirs}:
             _reset_decisions(model)
             return model, tokenizer
         extended = IsnadModel.from_encoder(model.encoder, schema, **(_sizes(model) | config.model))
-        transfer_heads(model, extended)
+        transfer_heads(model, extended, changes.sources)
         return extended, tokenizer
     encoder: Any
     if source.scratch:

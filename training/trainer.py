@@ -83,6 +83,10 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         self._distillation = distillation
         self._parts: dict[str, float] = {}
         self._parts_seen = 0
+        # Facts of vocabulary and schema, the same in every process; gloo and NCCL cannot send all of their types.
+        model = self._trained()
+        facts = [name for name, buffer in model.named_buffers() if not buffer.is_floating_point()]
+        model._ddp_params_and_buffers_to_ignore = facts  # type: ignore[assignment]
         # The patience of early stopping counts on from where it stood.
         self.args.restore_callback_states_from_checkpoint = True
 

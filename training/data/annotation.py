@@ -19,14 +19,18 @@ class Annotation:
             of these. All other labels are unknown there.
         nested: whether names inside names are annotated; if not, spans within a gold span are unknown.
         proclitics: whether gold spans leave proclitics out, so that they teach where a name begins in its word.
-        relations: whether a missing relation is evidence.
+        relations: relation labels whose absence is evidence; True for all of them, False for none.
     """
 
     labels: Mapping[str, tuple[str, ...]]
     annotates: frozenset[str]
     nested: bool = False
     proclitics: bool = False
-    relations: bool = False
+    relations: bool | frozenset[str] = False
+
+    def annotates_relation(self, label: str) -> bool:
+        """Whether a relation of this label that is not written down is none."""
+        return self.relations if isinstance(self.relations, bool) else label in self.relations
 
     def check(self, schema: LabelSchema, *, where: str = "") -> None:
         """Raise DataError if a schema label named here is unknown to `schema`."""

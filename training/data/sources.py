@@ -45,8 +45,19 @@ def load_source(name: str, schema: LabelSchema, *, format: str | None = None) ->
 
 
 def load_sources(names: Iterable[str], schema: LabelSchema) -> list[Document]:
-    """Return the documents of several sources, in order; a source that is named twice counts twice."""
-    return [document for name in names for document in load_source(name, schema)]
+    """Return the gold documents of several sources, in order; a source that is named twice counts twice.
+
+    Raises:
+        DataError: as `load_source`; or documents that a model has annotated and nobody has looked at.
+    """
+    documents = [(name, document) for name in names for document in load_source(name, schema)]
+    for name, document in documents:
+        if document.model:
+            raise DataError(
+                f"{name}: {document.id!r} holds what the model {document.model!r} found, not what a person annotated",
+                accepted="gold: correct it in an annotation tool (isnad annotate) and give the export",
+            )
+    return [document for _, document in documents]
 
 
 def load_split(

@@ -1,0 +1,90 @@
+"""The run of an extension: `finetune` with the sources, the scores and the thresholds that it needs."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..model.document import Document
+from .data.files import write_text
+from .extend import RECORD, Extension, write_teacher
+from .extend_data import restrict
+from .extend_finish import finish_extension, inherited_decisions
+from .finetune import Result, Score, finetune
+from .rows import row_starter
+
+
+def extend(extension: Extension, output: str | Path, *, score: Score, resume: bool = False) -> Result:
+    """Train the extended model and leave it in `output/model`.
+
+    Args:
+        extension: from `plan_extension`.
+        output: folder of the run, as for `finetune`.
+        score: development scores of gold and predicted documents; it sees of both only what is known.
+        resume: continue from the newest complete checkpoint.
+
+    Raises:
+        ConfigError, ModelError: as `finetune`.
+    """
+    config, output = extension.config, Path(output)
+    teachers = tuple(
+        write_teacher(extension, output) if name == config.encoder.path else name
+        for name in config.distil.teachers
+    )
+    config = replace(config, distil=replace(config.distil, teachers=teachers))
+    result = finetune(
+        config,
+        extension.schema,
+        (),
+        extension.dev,
+        output,
+        score=known_score(extension, score),
+        corpora=extension.sources,
+        prepare=row_starter(config.extend.rows, extension.schema, extension.changes.added, extension.new),
+        finisher=finish_extension(
+            extension.measured,
+            [
+                restrict(document, {*extension.schema.entity_labels, *extension.schema.relation_labels})
+                for source in extension.sources
+                for document in source.documents
+            ],
+            extension.coreferent,
+            new=unmeasured_before(extension),
+            inherited=inherited_decisions(extension.base_config, extension.changes.sources),
+        ),
+        resume=resume,
+    )
+    write_text(result.folder / RECORD, json.dumps(extension.record(), ensure_ascii=False, indent=1) + "\n")
+    return result
+
+
+def unmeasured_before(extension: Extension) -> list[str]:
+    """Return the labels that only the new development data knows."""
+    *old, _ = extension.measured
+    seen = {label for known in old for label in known.labels}
+    schema = extension.schema
+    return [label for label in (*schema.entity_labels, *schema.relation_labels) if label not in seen]
+
+
+def known_score(
+    extension: Extension, score: Score
+) -> Callable[[Sequence[Document], Sequence[Document]], dict[str, float]]:
+    """Return a score that looks, in each document, at the labels that are annotated there.
+
+    Beside the names that `score` gives it has `old_span_f1` and `new_span_f1`, of the documents of either kind.
+    """
+    known = {d.id: k.labels for k in extension.measured for d in k.documents}
+    new = {d.id for d in extension.new_dev.documents}
+
+    def run(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
+        found = [restrict(p, known[g.id]) for g, p in zip(gold, predicted, strict=True)]
+        scores = dict(score(gold, found))
+        for name, wanted in (("new", True), ("old", False)):
+            chosen = [(g, p) for g, p in zip(gold, found, strict=True) if (g.id in new) == wanted]
+            if chosen:
+                part = score([g for g, _ in chosen], [p for _, p in chosen])
+                scores[f"{name}_span_f1"] = part["span_f1"]
+                scores[f"{name}_relation_f1"] = part["relation_f1"]
+        return scores
+
+    return run
