@@ -11,7 +11,7 @@ from ..model.errors import ConfigError
 from ..training.config import FinetuneConfig, load_config, put
 from ..training.data.files import write_text
 from ..training.data.sources import find_config
-from .support import FORGOTTEN, console, fail, quiet, remarks_only, require, say
+from .support import FORGOTTEN, console, fail, first_process, quiet, remarks_only, require, say
 from .train import parsed_setting
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def extend_model(
     score = development_scores(extension.schema)
     with remarks_only():
         result = extend(extension, output, score=score, resume=resume)
+        if not first_process():
+            return
         found = measure(extension, result.folder)
     record = found.to_dict() | {
         "base": extension.extractor.name,

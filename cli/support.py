@@ -97,6 +97,11 @@ def say(message: str) -> None:
     console(stderr=True).print(printable(message), soft_wrap=True, markup=False, highlight=False)
 
 
+def first_process() -> bool:
+    """Whether this process speaks for a training: of those that `accelerate launch` starts, the first one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def console(*, stderr: bool = False) -> "Console":
     """Return a console for this moment's standard output or error."""
     from rich.console import Console
@@ -106,7 +111,7 @@ def console(*, stderr: bool = False) -> "Console":
             """Leave it to the command group; rich itself would exit with 1."""
             raise  # noqa: PLE0704  (called while the error is handled)
 
-    made = Screen(stderr=stderr)
+    made = Screen(stderr=stderr, quiet=not first_process())
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _FILE_WIDTH
     return made

@@ -10,7 +10,7 @@ from ..model.document import Document
 from ..model.errors import ConfigError
 from ..training.config import FinetuneConfig, load_config, override
 from ..training.data.sources import find_config, load_corpora, load_schema, load_split
-from .support import console, quiet, remarks_only, require, say
+from .support import console, first_process, quiet, remarks_only, require, say
 
 
 def configured(name: str, settings: Sequence[str] = ()) -> FinetuneConfig:
@@ -70,6 +70,8 @@ def train_model(
     say(f"training {config.name!r} on {len(train)} documents{beside}, {len(dev)} for development")
     with remarks_only():
         result = finetune(config, schema, train, dev, output, score=score, corpora=corpora, resume=resume)
+    if not first_process():
+        return
     # The last thing that `finetune` measures is the finished model.
     title = f"{config.name} on the development documents"
     console().print(to_rich(evaluate(dev, latest, schema), title))
