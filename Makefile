@@ -27,7 +27,7 @@ demo: .venv/installed
 	$(BIN)/isnad extract seeds/articles -o out/articles.html --overwrite
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 FIFTY := seeds/tutorial/train/train-0
 NEW_LABELS := $(BIN)/isnad train --base isnad-small --dev seeds/tutorial/dev --schema tutorial
