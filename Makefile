@@ -36,7 +36,9 @@ NEW_LABELS := $(BIN)/isnad train --base isnad-small --dev seeds/tutorial/dev --s
 model: .venv/installed-dev
 	$(BIN)/python -m isnad.training.pretrain configs/pretrain/cpu.yaml runs/pretrain
 	test -d runs/corpora/model || $(BIN)/isnad train --resume --config configs/finetune/corpora.yaml -o runs/corpora
-	test -d runs/authored/model || $(BIN)/isnad train --resume --config configs/finetune/authored.yaml -o runs/authored
+	for seed in 1 2; do test -d runs/authored-$$seed/model || $(BIN)/isnad train --resume \
+	  --config configs/finetune/authored.yaml --set seed=$$seed -o runs/authored-$$seed || exit; done
+	test -d runs/authored/model || $(BIN)/isnad average runs/authored-1/model runs/authored-2/model -o runs/authored
 	$(BIN)/python -m isnad.training.embed runs/authored/model isnad-small-authored
 	$(BIN)/isnad eval --leave-one-out --config configs/finetune/articles.yaml -o runs/loo
 	cp runs/loo/result.json eval/results/leave_one_out_joint.json

@@ -18,6 +18,7 @@ from ..model.errors import ModelError
 from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.store import resolve
+from .compute import energy
 from .config import FinetuneConfig, build
 from .data.sources import load_schema, load_split
 from .finetune import Score, save_model
@@ -71,9 +72,11 @@ def average(folders: Sequence[Path], output: Path, *, score: Score) -> dict[str,
     model = average_weights(models)
     finish(model, tokenizer, config, schema, train, dev)
     scores = score(dev, predict(model, tokenizer, dev))
+    seconds = round(sum(record["seconds"] for record in records), 1)
     metrics = records[0] | {
         "dev": scores | {"mean_f1": (scores["span_f1"] + scores["relation_f1"]) / 2},
-        "seconds": round(sum(record["seconds"] for record in records), 1),
+        "seconds": seconds,
+        "energy_estimate": energy(seconds, config.watts),
         "averaged": [{"seed": record["seed"], "dev": record["dev"]} for record in records],
     }
     save_model(model, tokenizer, config, output / "model", metrics)

@@ -18,6 +18,7 @@ from ..model.store import EMBEDDED, MANIFEST, embedded_models, write_manifest
 from . import card_scores as scores
 from .card_chart import Panel, reliability_svg
 from .card_data import (
+    averaged_seeds,
     citation_section,
     compute_section,
     data_section,
@@ -122,7 +123,7 @@ def _front_matter(sources: CardSources) -> str:
 def _what(sources: CardSources) -> str:
     facts = sources.facts
     schema = facts.schema
-    seed = sources.stages[-1].settings.get("seed")
+    seeds = averaged_seeds(sources.stages[-1]) or [sources.stages[-1].settings.get("seed")]
     others = sorted({s.licence for s in licences(sources) if s.licence} - {sources.licence})
     return (
         f"Nested entities ({len(schema.entities)} types), relations ({len(schema.relations)} types), proclitic "
@@ -130,7 +131,7 @@ def _what(sources: CardSources) -> str:
         f"offline, on a CPU. Licence of the weights: {sources.licence}"
         + (f"; of the annotated training data: {'; '.join(others)}" if others else "")
         + f". Schema `{schema.name}` ({schema.hash})"
-        + (f"; seed {seed}" if seed is not None else "")
+        + (f"; seed {' and '.join(map(str, seeds))}" if seeds[0] is not None else "")
         + f".\n\n```python\nfrom isnad import Extractor\n\nextractor = Extractor.from_pretrained({facts.name!r})\n"
         'document = extractor("وصل إسماعيل قاآني، قائد فيلق القدس، إلى بغداد.")\n```'
         + f"\n\nEntity types: {', '.join(schema.entity_labels)}."

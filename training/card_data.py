@@ -217,7 +217,14 @@ def _amount(stage: Stage) -> str:
             if isinstance(record.get(key), int | float)
         )
     epochs = record.get("epochs")
-    return _number("{:g} epochs", epochs) + _number(" of {:,} documents", record.get("train_documents"))
+    passes = _number("{:g} epochs", epochs) + _number(" of {:,} documents", record.get("train_documents"))
+    seeds = averaged_seeds(stage)
+    return passes + (f", {len(seeds)} runs whose weights were averaged" if seeds else "")
+
+
+def averaged_seeds(stage: Stage) -> list[int]:
+    """Return the seeds of the runs whose mean a stage is; none if it is a single run."""
+    return [int(one["seed"]) for one in stage.record.get("averaged") or []]
 
 
 def _machine(found: Any) -> str:

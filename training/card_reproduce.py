@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from ..model.errors import ConfigError
-from .card_data import fine_tunings
+from .card_data import averaged_seeds, fine_tunings
 from .card_sources import CardSources
 from .config import FinetuneConfig, load_config, plain
 from .lineage import Stage
@@ -23,7 +23,11 @@ def reproduce_section(sources: CardSources) -> str:
     if sources.leave_one_out:
         lines.append(str(sources.leave_one_out["command"]))
     lines.append(f"python -m isnad.training.card {sources.facts.name}")
-    seeds = ", ".join(f"{s.name} {s.settings['seed']}" for s in sources.stages if "seed" in s.settings)
+    seeds = ", ".join(
+        f"{s.name} {' and '.join(map(str, averaged_seeds(s) or [s.settings['seed']]))}"
+        for s in sources.stages
+        if "seed" in s.settings
+    )
     text = "\n".join(lines)
     return f"```sh\n{text}\n```" + (f"\n\nSeeds: {seeds}." if seeds else "")
 
@@ -40,7 +44,19 @@ def _stage(sources: CardSources, number: int) -> list[str]:
     run = start.removesuffix("/model") if "/" in start else f"runs/{stage.name}"
     config = _config(sources, "finetune", stage) or _beside(sources, stage)
     embedding = [] if "/" in start else [f"python -m isnad.training.embed {run}/model {start}"]
-    return [_command("isnad train --config {} -o {}", config, run), *embedding]
+    return [*_trainings(stage, config, run), *embedding]
+
+
+def _trainings(stage: Stage, config: str, run: str) -> list[str]:
+    """Return the commands of a fine-tuning: one run, or several whose weights are averaged."""
+    if not averaged_seeds(stage):
+        return [_command("isnad train --config {} -o {}", config, run)]
+    runs = {seed: f"{run}-{seed}" for seed in averaged_seeds(stage)}
+    trained = [
+        _command(f"isnad train --config {{}} --set seed={seed} -o {{}}", config, one)
+        for seed, one in runs.items()
+    ]
+    return [*trained, f"isnad average {' '.join(f'{one}/model' for one in runs.values())} -o {run}"]
 
 
 def _command(form: str, config: str, run: str) -> str:
