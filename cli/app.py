@@ -9,9 +9,16 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .annotate_commands import add_commands as add_annotation
 from .benchmark_commands import add_commands
-from .options import ExtractFormat, ReportFormat, SpanConvention
+from .convert_commands import add_commands as add_convert
+from .curve_commands import add_commands as add_curve
+from .data_commands import add_commands as add_data
+from .export_commands import add_commands as add_export
+from .extract_commands import add_commands as add_extract
+from .options import ReportFormat, SpanConvention
 from .support import EXIT_CODES, Commands, use_utf8
+from .train_commands import add_commands as add_train
 
 app = typer.Typer(
     name="isnad",
@@ -64,96 +71,8 @@ def options(
     use_utf8()
 
 
-@app.command()
-def extract(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...", help="Text files in UTF-8, folders of .txt, or - for standard input."
-        ),
-    ],
-    format: Annotated[
-        ExtractFormat | None,
-        typer.Option(
-            "--format", "-f", help="Default: table, or what the name after -o ends in.", show_default=False
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Write to this folder, or to a file *.json, *.jsonl, *.html or *.csv.",
-        ),
-    ] = None,
-    model: Model = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="P|LABEL=P",
-            help="Report what is at least this probable: 0.5 for all labels, PERS=0.7 for one; repeatable. "
-            "Default: what the model was calibrated to.",
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Find entities, relations and coreference in Arabic texts.
-
-    \b
-    [bold]Examples:[/bold]
-      isnad extract article.txt
-      isnad extract articles/ -o out -f brat      .txt and .ann for each text
-      isnad extract articles/ -o out/page.html    one page for any browser
-      cat article.txt | isnad extract - -f json   JSON on standard output
-      isnad extract article.txt --threshold 0.5 --threshold PERS=0.7
-
-    \b
-    [bold]Formats:[/bold]
-      table   for the screen
-      json    an object (an array for several texts); in a folder a file each
-      jsonl   one object a line
-      brat    standoff annotation; in a folder with a copy of the text
-      html    one page with all texts
-      csv     one row a mention; in a folder with relations.csv
-
-    Offsets count the code points of the file as it is, its line ends and byte
-    order mark included. Files appear when all of them are complete, and inputs
-    are never overwritten.
-    """
-    from .extract import extract_texts
-    from .output import Output
-
-    chosen = Output.choose(format, output)
-    extract_texts(files, chosen, model=model, thresholds=threshold or (), overwrite=overwrite)
-
-
-@app.command()
-def train(
-    config: Annotated[
-        str, typer.Option("--config", "-c", help="YAML file, or the name of one in configs/finetune.")
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the run.")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest complete checkpoint in the folder.")
-    ] = False,
-    system: Annotated[str, typer.Option(help="joint, or the baselines flat and crf.")] = "joint",
-    settings: Settings = None,
-) -> None:
-    """Fine-tune a model on annotated documents.
-
-    The folder gets checkpoints, the tracker's file and at the end [bold]model/[/bold],
-    with weights, metrics.json and training.yaml; what is there is complete.
-
-    \b
-    [bold]Examples:[/bold]
-      isnad train --config configs/finetune/seeds.yaml -o runs/seeds
-      isnad train -c seeds -o runs/short --set epochs=3 --set tracker=none
-      isnad train -c seeds -o runs/seeds --resume
-    """
-    from .train import train_model
-
-    train_model(config, output, settings or (), system=system, resume=resume)
+add_extract(app)
+add_train(app)
 
 
 @app.command("eval")
@@ -258,32 +177,12 @@ def average(
     average_models(models, output)
 
 
-@app.command()
-def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A path, or seeds:articles and the like.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write.")],
-    to: Annotated[str, typer.Option(help="brat (a folder), inline or jsonl (a file).")],
-    from_: Annotated[
-        str | None, typer.Option("--from", help="Format of IN; found out from the files if absent.")
-    ] = None,
-    schema: Annotated[
-        str, typer.Option(help="Label schema: YAML file, or the name of one in configs/schemas.")
-    ] = "wojood",
-    overwrite: Overwrite = False,
-) -> None:
-    """Convert annotated documents between formats, checking them on the way.
-
-    \b
-    [bold]Examples:[/bold]
-      isnad convert seeds/articles articles.jsonl --to jsonl
-      isnad convert articles.jsonl my_brat_folder --to brat
-    """
-    from .convert import convert_documents
-
-    convert_documents(source, target, to=to, from_=from_, schema=schema, overwrite=overwrite)
-
-
 add_commands(app)
+add_convert(app)
+add_export(app)
+add_annotation(app)
+add_curve(app)
+add_data(app)
 
 
 def main() -> None:

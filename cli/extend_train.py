@@ -1,6 +1,7 @@
 """`isnad train --base`: new labels for a trained model, and what became of the old ones."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,10 @@ def extend_model(
     from ..eval.scores import development_scores
     from ..training.extend import plan_extension
     from ..training.extend_run import extend
+    from ..training.finetune import prepare_output
 
+    if learning_curve and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError("--learning-curve in several processes; accepted: one process, or no curve")
     with remarks_only():
         extension = plan_extension(settings, where="the settings")
     require(*({extension.config.tracker} - {"none"}), task="isnad train")
@@ -93,6 +97,8 @@ def extend_model(
         say(f"  {note}")
     for warning in extension.warnings:
         say(f"warning: {warning}")
+    if learning_curve:
+        prepare_output(output, resume)  # whose refusal should not wait for the curve
     rows = _learning_curve(settings, output) if learning_curve else []
     score = development_scores(extension.schema)
     with remarks_only():
@@ -114,11 +120,13 @@ def extend_model(
         return
     message = _verdict(found)
     if not allow_forgetting:
+        config = extension.config
+        rehearsal, weight = max(0.7, (1 + config.extend.rehearsal) / 2), max(1.0, 2 * config.distil.weight)
         fail(
             f"{message}. The model is whole and can be used, but this run does not call itself a success; accept the "
-            "loss with --allow-forgetting, or keep more: more rehearsal (--set extend.rehearsal=0.7), more weight for "
-            "the base model's scores (--set distil.weight=2), --method head, or more texts in the old labels (--set "
-            "extend.rehearse=[seeds:authored/train,PATH])",
+            f"loss with --allow-forgetting, or keep more: more rehearsal (--set extend.rehearsal={rehearsal:.2g}), "
+            f"more weight for the base model's scores (--set distil.weight={weight:g}), --method head, or more texts "
+            "in the old labels (--set extend.rehearse=[seeds:authored/train,PATH])",
             code=FORGOTTEN,
         )
     say(f"warning: {message}; allowed by --allow-forgetting")

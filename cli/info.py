@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..model.render.table import Cell
-from ..model.store import DEFAULT_MODEL, MANIFEST, embedded_models, resolve
+from ..model.store import DEFAULT_MODEL, EXPORT, MANIFEST, embedded_models, has_weights, resolve
 from ..training.card_sources import training_sources
 from ..training.lineage import Stage, stages
 from ..training.model_facts import ModelFacts, read_json
@@ -19,7 +19,7 @@ from .support import console
 
 # Terminals narrower than this see the Arabic descriptions only.
 _DESCRIBED = 80
-_CARD = "README.md"
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ModelCard:
             tuple(stages(folder)),
             training.read_text(encoding="utf-8") if training.is_file() else "",
             read_json(folder / "metrics.json"),
-            front_matter(folder / _CARD),
+            front_matter(folder / CARD),
         )
 
 
@@ -105,13 +105,16 @@ def _facts(card: ModelCard) -> RenderableType:
         if key in encoder
     ]
     tables = f", {found.table_entries:,} integers in tables" if found.table_entries else ""
+    export = read_json(found.folder / EXPORT)
     facts = {
         "model": found.name,
-        "licence": str(card.front.get("license") or "not stated"),
+        "licence": str(card.front.get("license") or export.get("license") or "not stated"),
         "folder": str(found.folder),
         "files": f"{found.size / 1e6:.1f} MB, "
         + (f"{found.sealed} files match {MANIFEST}" if found.sealed else f"no {MANIFEST}: not checked"),
-        "weights": f"{found.parameters:,} in {', '.join(found.precisions)}{tables}",
+        "weights": f"{found.parameters:,} in {', '.join(found.precisions)}{tables}"
+        if has_weights(found.folder)
+        else f"ONNX graphs, {export.get('precision')}",
         "encoder": f"{encoder.get('model_type', 'unknown')} ({', '.join(sizes)})",
         "window": f"{config.get('max_pieces')} pieces, {config.get('overlap_pieces')} of them shared",
         "schema": f"{schema.name} {schema.version} ({schema.hash}): {len(schema.entities)} entity types, "

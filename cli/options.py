@@ -12,6 +12,7 @@ class ExtractFormat(StrEnum):
     BRAT = "brat"
     HTML = "html"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 class ReportFormat(StrEnum):

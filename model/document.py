@@ -185,7 +185,7 @@ class Document:
         return to_graph(self)
 
     def __repr__(self) -> str:
-        from .render.table import summary
+        from .render.summary import summary
 
         return summary(self)
 

@@ -3,19 +3,21 @@
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from .batching import BATCH_CHARACTERS, batches
 from .decoding import Decisions, Decoder
 from .document import Document
 from .errors import ConfigError, IsnadError, ModelError, nearest
+from .processes import after_fork
 from .schema import LabelSchema
 from .store import resolve
 from .windows import WindowMaker
 
 if TYPE_CHECKING:
+    from .backends.light import LightConfig
     from .configuration import IsnadConfig
     from .modeling import IsnadModel
     from .scores import Backend
@@ -36,7 +38,7 @@ class Extractor:
     def __init__(
         self,
         backend: "Backend",
-        config: "IsnadConfig",
+        config: "IsnadConfig | LightConfig",
         tokenizer: Any,
         *,
         thresholds: float | Mapping[str, float] | None = None,
@@ -57,6 +59,7 @@ class Extractor:
         *,
         thresholds: float | Mapping[str, float] | None = None,
         device: str = "cpu",
+        backend: str = "auto",
     ) -> "Extractor":
         """Load a model.
 
@@ -65,13 +68,25 @@ class Extractor:
                 model if absent.
             thresholds: one probability for every label, or probabilities by entity or relation label; labels
                 that are not named keep the thresholds stored in the model.
-            device: a torch device.
+            device: a device of the backend: cpu, cuda, cuda:1.
+            backend: `torch`; `onnx` for a folder written by `isnad export`, which needs neither torch nor
+                transformers; `auto` takes torch where the folder has its weights and torch is installed, else onnx.
 
         Raises:
-            ModelError: the folder is missing, incomplete, altered or not an isnad model.
-            ConfigError: a threshold is outside [0, 1] or names an unknown label.
+            ModelError: the folder is missing, incomplete, altered, not an isnad model or not for this backend.
+            ConfigError: a threshold is outside [0, 1] or names an unknown label; an unknown backend or device, or
+                a backend that is not installed.
         """
-        loaded, tokenizer = _load(resolve(model))
+        from .backends.choice import choose
+
+        after_fork()
+        folder = resolve(model)
+        if choose(folder, backend) == "onnx":
+            from .backends.onnx_backend import load_onnx
+
+            runner, config, pieces = load_onnx(folder, device)
+            return cls(runner, config, pieces, thresholds=thresholds)
+        loaded, tokenizer = load_torch(folder)
         from .backends.torch_backend import TorchBackend
 
         pad_id = tokenizer.pad_token_id or 0
@@ -89,20 +104,28 @@ class Extractor:
             raise _no_text(text)
         return list(self.pipe(text))
 
-    def pipe(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int = 32) -> Iterator[Document]:
-        """Extract from a stream of texts, in order, holding at most `batch_size` of them in memory.
+    def pipe(
+        self,
+        texts: Iterable[str | tuple[str, str]],
+        *,
+        batch_size: int = 32,
+        batch_chars: int = BATCH_CHARACTERS,
+    ) -> Iterator[Document]:
+        """Extract from a stream of texts, in order; of an endless one too, as one batch is in memory at a time.
 
         Args:
             texts: texts, or (id, text) pairs whose id is written into the document.
-            batch_size: number of texts scored together.
+            batch_size: number of texts scored together; of their windows, those of like length are.
+            batch_chars: a batch ends with the text that brings it to so many characters.
         """
-        if batch_size < 1:
-            raise IsnadError(f"batch_size is {batch_size}; accepted: 1 or more")
-        stream = iter(texts)
-        while batch := list(islice(stream, batch_size)):
-            yield from self._batch([_named(item) for item in batch])
+        named = (_named(item) for item in texts)
+        for batch in batches(
+            named, size=batch_size, characters=batch_chars, length=lambda item: len(item[1])
+        ):
+            yield from self._batch(batch)
 
     def _batch(self, items: list[tuple[str, str]]) -> Iterator[Document]:
+        after_fork()
         windows = [list(self._maker.windows(text)) for _, text in items]
         scores = self._backend.score([w for group in windows for w in group])
         cut = sum(s.cut for s in scores)
@@ -126,7 +149,7 @@ class Extractor:
         )
 
 
-def _load(folder: Path) -> "tuple[IsnadModel, Any]":
+def load_torch(folder: Path) -> "tuple[IsnadModel, Any]":
     """Return the model and the tokenizer of a folder; whatever its files lack or hide raises ModelError."""
     import torch
     from transformers import AutoTokenizer
@@ -183,7 +206,7 @@ def _no_text(found: object) -> IsnadError:
 
 
 def _decisions(
-    config: "IsnadConfig", schema: LabelSchema, thresholds: float | Mapping[str, float] | None
+    config: "IsnadConfig | LightConfig", schema: LabelSchema, thresholds: float | Mapping[str, float] | None
 ) -> Decisions:
     entity = dict(config.entity_thresholds or {})
     relation = dict(config.relation_thresholds or {})

@@ -11,6 +11,9 @@ from .errors import ModelError
 EMBEDDED = Path(__file__).parent / "pretrained"
 DEFAULT_MODEL = "isnad-small"
 MANIFEST = "manifest.json"
+# What an export to ONNX consists of, beside config.json and tokenizer.json: its graphs and what it notes of itself.
+GRAPHS = ("encode", "mentions", "relations", "coreference")
+EXPORT = "export.json"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -47,7 +50,7 @@ def verify(folder: Path) -> Path:
             raise ModelError(
                 f"{folder}: {name} is missing; accepted: a folder written by isnad train or save"
             )
-    if not list(folder.glob("*.safetensors")):
+    if not has_weights(folder) and not has_graphs(folder):
         other = [p.name for p in folder.glob("*.bin")]
         raise ModelError(
             f"{folder}: no weights in safetensors"
@@ -69,6 +72,16 @@ def verify(folder: Path) -> Path:
             if not file.is_file() or sha256(file) != digest:
                 raise ModelError(f"{file} is missing or differs from {MANIFEST}; get the model again")
     return folder
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a model folder holds weights for torch."""
+    return any(folder.glob("*.safetensors"))
+
+
+def has_graphs(folder: Path) -> bool:
+    """Whether a model folder holds the graphs of an export to ONNX."""
+    return all((folder / f"{name}.onnx").is_file() for name in GRAPHS)
 
 
 def read_manifest(path: Path) -> dict[str, str]:
@@ -102,6 +115,7 @@ def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
 
 # What a model folder consists of: its manifest lists card and chart too. Nothing that could run.
 _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.yaml", "*.md", "*.svg"]
+_PATTERNS += [f"{name}.onnx" for name in GRAPHS]
 
 
 def _download(name: str) -> Path:

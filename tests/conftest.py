@@ -1,8 +1,10 @@
 """Fixtures that several test files share: the schema, real articles, and a tiny model that takes no training."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -10,9 +12,15 @@ from typer.testing import CliRunner, Result
 # Before transformers is imported: no test may reach for the hub, nor colour what it captures.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("NO_COLOR", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: more threads in each would only wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from isnad.model.document import Document
 from isnad.model.schema import LabelSchema
+
+if TYPE_CHECKING:
+    from isnad.model.windows import WindowMaker
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -122,6 +130,28 @@ def tiny_model(tiny_encoder: Path, schema: LabelSchema) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder, local_files_only=True)
     config = FinetuneConfig(name="tiny")
     return save_model(model, tokenizer, config, tiny_encoder.parent / "tiny", {"dev": {"span_f1": 0.0}})
+
+
+@pytest.fixture(scope="session")
+def maker(tiny_encoder: Path) -> "WindowMaker":
+    """Cuts texts into windows of at most 96 pieces of the tiny encoder's tokenizer."""
+    from isnad.model.windows import WindowMaker
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder, local_files_only=True)
+    return WindowMaker(tokenizer, max_pieces=96, overlap_pieces=16)
+
+
+@pytest.fixture(scope="session")
+def json_lines() -> Callable[..., Path]:
+    """Writes records as JSON lines, strings as they are: `json_lines(path, {"text": "…"}, "{")`."""
+
+    def write(path: Path, *records: object) -> Path:
+        rows = [r if isinstance(r, str) else json.dumps(r, ensure_ascii=False) for r in records]
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

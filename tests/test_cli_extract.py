@@ -136,7 +136,7 @@ class TestExtract:
         assert list(csv.DictReader(io.StringIO(shown))) == entities
 
     def test_json_in_a_folder_and_jsonl_in_a_file(
-        self, isnad: Command, texts: Path, tiny_model: Path, tmp_path: Path
+        self, isnad: Command, refused: Refused, texts: Path, tiny_model: Path, tmp_path: Path
     ):
         assert isnad("extract", "-m", tiny_model, texts, "-f", "json", "-o", tmp_path / "a").exit_code == 0
         assert isnad("extract", "-m", tiny_model, texts, "-o", tmp_path / "b.jsonl").exit_code == 0
@@ -146,8 +146,11 @@ class TestExtract:
         by_id = {d["id"]: d for d in map(json.loads, lines)}
         for id_ in ("قاآني", "more/second"):
             assert json.loads((tmp_path / f"a/{id_}.json").read_text(encoding="utf-8")) == by_id[id_]
-        # What this wrote can be read back as annotated documents.
-        assert isnad("eval", tiny_model, tmp_path / "b.jsonl", "-f", "json").exit_code == 0
+        # What this wrote can be read back as annotated documents, but is not taken for gold.
+        copied = isnad("convert", tmp_path / "b.jsonl", tmp_path / "back.jsonl", "--to", "jsonl")
+        assert copied.exit_code == 0, copied.stderr
+        assert (tmp_path / "back.jsonl").read_text(encoding="utf-8").splitlines() == lines
+        refused(isnad("eval", tiny_model, tmp_path / "b.jsonl", "-f", "json"), "not what a person annotated")
 
     def test_standard_input(self, isnad: Command, refused: Refused, tiny_model: Path):
         result = isnad("extract", "-", "-m", tiny_model, "-f", "json", stdin=SHORT.encode())

@@ -171,3 +171,22 @@ def test_what_a_model_found_is_no_gold(schema: LabelSchema, tmp_path: Path):
     assert load_source(str(path), schema)
     with pytest.raises(IsnadError, match="what the model 'isnad-small' found, not what a person annotated"):
         load_sources([str(path)], schema)
+
+
+def test_what_is_corrected_in_part_is_taken_in_part(
+    schema: LabelSchema, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """Of an export of all tasks, those that nobody has looked at hold predictions only."""
+    path = tmp_path / "export.json"
+    first, second, *rest = load_source("seeds:articles", schema)
+    documents = [
+        replace(first, model="isnad-small"),
+        second,
+        *(replace(d, model="isnad-small") for d in rest),
+    ]
+    write_documents(documents, path, format="label-studio", schema=schema)
+    assert [d.id for d in load_sources([str(path)], schema)] == [second.id]
+    assert (
+        f"4 of 5 documents hold what a model found and are left out: nobody has corrected them ({first.id}"
+        in (caplog.text)
+    )

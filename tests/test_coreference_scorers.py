@@ -163,3 +163,39 @@ def test_random_clusterings_against_scorch():
         # Where neither side has a link to find, it averages in a 0 for MUC and we leave MUC out.
         if found["muc"].p_whole or found["muc"].r_whole:
             assert conll_average(found).f1 == pytest.approx(scorch.conll2012(*sets))
+
+
+def scores(counts) -> tuple[float, float]:
+    return pytest.approx((counts.precision, counts.recall))
+
+
+def test_coreference_as_in_pradhan_et_al():
+    # The worked example of Pradhan et al. (2014): the key lacks h and i, the response e.
+    gold, predicted = clusters("abc", "defg"), clusters("ab", "cd", "fghi")
+    assert scores(b_cubed(gold, predicted)) == ((2 + 1 / 2 + 1 / 2 + 1) / 8, (4 / 3 + 1 / 3 + 1 / 4 + 1) / 7)
+    assert scores(muc(gold, predicted)) == (2 / 5, 2 / 5)
+    assert scores(ceaf_e(gold, predicted)) == ((4 / 5 + 4 / 8) / 3, (4 / 5 + 4 / 8) / 2)
+    # LEA by hand: {a,b} is 1 of 3 links, {f,g} 1 of 6; of the response's links {a,b} 1 of 1, {f,g} 1 of 6.
+    assert scores(lea(gold, predicted)) == ((2 + 4 / 6) / 8, (3 / 3 + 4 / 6) / 7)
+
+
+def test_b_cubed_as_in_bagga_and_baldwin():
+    gold = clusters("12345", "67", "89ABC")
+    one, two = clusters("12345", "6789ABC"), clusters("1234589ABC", "67")
+    assert scores(b_cubed(gold, one)) == ((5 + 4 / 7 + 25 / 7) / 12, 1)
+    assert scores(b_cubed(gold, two)) == ((5 + 2) / 12, 1)
+    assert scores(muc(gold, one)) == (9 / 10, 1)
+    assert scores(muc(gold, two)) == (9 / 10, 1)
+
+
+def test_singletons_count_or_are_left_out_on_both_sides():
+    gold, predicted = clusters("ab", "c", "d"), clusters("a", "b", "c", "e")
+    with_them, without = score_clusters(gold, predicted), score_clusters(gold, predicted, singletons=False)
+    assert scores(with_them["b_cubed"]) == (3 / 4, (1 / 2 + 1 / 2 + 1) / 4)
+    assert scores(with_them["muc"]) == (0, 0)
+    assert scores(with_them["ceaf_e"]) == ((2 / 3 + 1) / 4, (2 / 3 + 1) / 3)
+    assert scores(with_them["lea"]) == (1 / 4, 1 / 4)
+    assert all(scores(without[m]) == (0, 0) for m in METRICS)
+    assert conll_average(score_clusters(gold[1:], gold[1:])).f1 == 1  # no links, so MUC has nothing to say
+    average = conll_average(with_them)
+    assert average.f1 == pytest.approx((with_them["b_cubed"].f1 + 0 + with_them["ceaf_e"].f1) / 3)

@@ -146,6 +146,12 @@ class TestDocuments:
         ]
         assert [f.severity.value for f in found] == ["warning", "warning", "warning", "note"]
 
+    def test_predictions_are_no_gold(self):
+        found = [View(replace(marked("زار [قاآني|PERS]", id=i).document, model="m-1"), "train") for i in "ab"]
+        [part] = document_findings([*found, marked("[قاآني|PERS]", id="c")], "train")
+        assert part.message == "2 of 3 documents hold what m-1 found: a, b"
+        assert kinds([part, *document_findings(found, "")]) == [(s, part.kind) for s in ("warning", "error")]
+
     def test_mostly_without_annotation(self):
         views = [marked("لا اسم هنا", id=str(n)) for n in range(9)] + [marked("قال [قاآني|PERS]")]
         (found,) = document_findings(views, "train")

@@ -199,3 +199,24 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
             write_documents(bad, path, format="inline", schema=SCHEMA)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("label", "accepted"),
+    [
+        ("ORG", "COMPANY, which the schema 's' has in its place"),
+        ("GPE", "TOWN or LAND, which the schema 's' has in its place"),
+        ("LAW", "no LAW: the schema 's' lists it under 'removed'"),
+        ("سلاح", "for a new label, a schema that has it"),
+    ],
+)
+def test_a_label_of_another_schema(label: str, accepted: str, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nextends: wojood\nremoved: [LAW]\nentities: [{name: COMPANY, from: ORG}, {name: TOWN, from: GPE}, "
+        "{name: LAND, from: GPE}]\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "a.txt").write_text(f"# a | خبر | x\nزار [قاآني|{label}] بغداد\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_documents(tmp_path / "a.txt", schema=LabelSchema.from_yaml(tmp_path / "s.yaml"), format="inline")
+    assert caught.value.accepted.endswith(accepted) and caught.value.found == f"unknown entity type {label!r}"

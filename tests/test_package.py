@@ -188,6 +188,18 @@ def test_what_only_the_repository_has_is_named(installed: Installed, tmp_path: P
     assert done.returncode == 2 and b"belong to the repository, not to the installed package" in done.stderr
 
 
+def test_new_labels_without_the_shipped_texts(installed: Installed, tiny_model: Path):
+    """Where there are none to rehearse and measure old labels on, it says what to give instead."""
+    (installed.home / "arms.yaml").write_text("name: arms\nextends: wojood\nentities: [{name: WEAPON}]\n")
+    lines = ["# a | خبر | x", "سقط [صاروخ|WEAPON] قرب البيت.", "رأينا [دبابة|WEAPON] في الشارع."]
+    (installed.home / "new.txt").write_text("\n".join(lines), encoding="utf-8")
+    options = ["train", "--base", tiny_model, "--data", "new.txt", "--schema", "arms.yaml", "-o", "run"]
+    done = installed(*options)
+    assert done.returncode == 2 and b"error: extend.measure: " in done.stderr, done.stderr.decode()
+    for part in (b"not to the installed package", b"--set extend.measure=[PATH]"):
+        assert part in done.stderr, done.stderr.decode()
+
+
 def test_only_a_hub_name_reaches_for_the_network(installed: Installed):
     """It says so in one sentence where there is none; this also shows that the guard works."""
     done = installed("info", "owner/name")

@@ -6,13 +6,13 @@ import re
 
 import pytest
 from isnad.model.document import Document, Entity, Relation, number_clusters
+from isnad.model.render.summary import summary
 from isnad.model.render.table import (
     Cell,
     cluster_table,
     entity_table,
     relation_table,
     relations_to_csv,
-    summary,
     to_csv,
 )
 from isnad.model.text import make_entity

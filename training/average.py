@@ -6,12 +6,13 @@ calibration and thresholds are fitted anew to the mean, as a training does at it
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ..model.configuration import IsnadConfig
 from ..model.errors import ModelError
@@ -19,8 +20,10 @@ from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.store import resolve
 from .compute import energy
-from .config import FinetuneConfig, build
+from .config import FinetuneConfig, build, plain
 from .data.sources import load_schema, load_split
+from .extend import RECORD, plan_extension
+from .extend_run import finisher, known_score
 from .finetune import Score, save_model
 from .finish import finish, predict
 
@@ -67,11 +70,10 @@ def average(folders: Sequence[Path], output: Path, *, score: Score) -> dict[str,
         where=str(folders[0] / "training.yaml"),
     )
     records = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
-    schema = load_schema(config.data.schema)
-    train, dev = load_split(config.data.train, config.data.dev, schema)
     model = average_weights(models)
-    finish(model, tokenizer, config, schema, train, dev)
-    scores = score(dev, predict(model, tokenizer, dev))
+    history = folders[0] / RECORD
+    refit = _refit_extended if history.is_file() else _refit
+    scores = refit(model, tokenizer, config, score)
     seconds = round(sum(record["seconds"] for record in records), 1)
     metrics = records[0] | {
         "dev": scores | {"mean_f1": (scores["span_f1"] + scores["relation_f1"]) / 2},
@@ -79,8 +81,28 @@ def average(folders: Sequence[Path], output: Path, *, score: Score) -> dict[str,
         "energy_estimate": energy(seconds, config.watts),
         "averaged": [{"seed": record["seed"], "dev": record["dev"]} for record in records],
     }
-    save_model(model, tokenizer, config, output / "model", metrics)
+    kept = {RECORD: history.read_text(encoding="utf-8")} if history.is_file() else None
+    save_model(model, tokenizer, config, output / "model", metrics, records=kept)
     return metrics
+
+
+def _refit(
+    model: IsnadModel, tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig, score: Score
+) -> dict[str, float]:
+    """Fit what follows the gradient steps and return the development scores."""
+    schema = load_schema(config.data.schema)
+    train, dev = load_split(config.data.train, config.data.dev, schema)
+    finish(model, tokenizer, config, schema, train, dev)
+    return score(dev, predict(model, tokenizer, dev))
+
+
+def _refit_extended(
+    model: IsnadModel, tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig, score: Score
+) -> dict[str, float]:
+    """As `_refit`, with each label fitted and measured on documents that annotate it."""
+    extension = plan_extension(plain(asdict(config)), where="training.yaml")
+    finisher(extension)(model, tokenizer, config, extension.schema, (), extension.dev)
+    return known_score(extension, score)(extension.dev, predict(model, tokenizer, extension.dev))
 
 
 def schema_of(folder: Path) -> LabelSchema:

@@ -123,7 +123,8 @@ def _front_matter(sources: CardSources) -> str:
 def _what(sources: CardSources) -> str:
     facts = sources.facts
     schema = facts.schema
-    seeds = averaged_seeds(sources.stages[-1]) or [sources.stages[-1].settings.get("seed")]
+    last = sources.stages[-1]
+    seeds: list[Any] = averaged_seeds(last) or [last.settings.get("seed")]
     others = sorted({s.licence for s in licences(sources) if s.licence} - {sources.licence})
     return (
         f"Nested entities ({len(schema.entities)} types), relations ({len(schema.relations)} types), proclitic "

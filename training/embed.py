@@ -13,6 +13,7 @@ from ..model.errors import IsnadError, ModelError
 from ..model.modeling import IsnadModel
 from ..model.store import EMBEDDED, resolve
 from . import card, checkpoints
+from .extend import RECORD
 from .lineage import write_lineage
 
 # A version of the embedded model may not weigh more than this, in bytes.
@@ -42,6 +43,8 @@ def embed(source: Path, name: str, *, target: Path = EMBEDDED) -> Path:
     tokenizer.save_pretrained(temporary)
     for file in ("metrics.json", "training.yaml"):
         shutil.copyfile(source / file, temporary / file)
+    if (source / RECORD).is_file():
+        shutil.copyfile(source / RECORD, temporary / RECORD)
     write_lineage(source, temporary)
     card.write(temporary)
     size = sum(p.stat().st_size for p in temporary.iterdir())

@@ -161,7 +161,7 @@ def plan_extension(settings: Mapping[str, Any], *, where: str = "settings", shar
         coreferent=tuple(_coreferent(sources, schema)),
         history=_composed(history, changes),
         notes=tuple(note for note in notes if note),
-        warnings=tuple(warnings(new, dev, schema, changes, annotates)),
+        warnings=tuple(warnings(new, dev, schema, changes, annotates, old)),
     )
 
 
@@ -169,12 +169,15 @@ def write_teacher(extension: Extension, output: Path) -> str:
     """Return the folder of the base model as a teacher of the new labels, written into `output` if it differs.
 
     Teacher and student are matched by the names of labels. Labels that were renamed get their new names there, and
-    those that were merged or split, of which the old scores say too little, names that match nothing.
+    those that were merged or split, of which the old scores say too little, names that match nothing. Each of several
+    processes writes a folder of its own.
     """
     changes = extension.changes
     if all(changes.exact.get(old) == old for old in changes.heirs):
         return str(extension.base)
-    target, temporary = output / TEACHER, output / (TEACHER + ".tmp")
+    rank = os.environ.get("RANK", "0")
+    name = TEACHER if rank == "0" else f"{TEACHER}-{rank}"
+    target, temporary = output / name, output / f"{name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for file in extension.base.iterdir():

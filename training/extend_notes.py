@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ..model.document import Document
 from ..model.schema import LabelSchema
 from .extend_cut import counts
+from .extend_data import Known
 from .relabel import LabelChanges
 
 
@@ -33,8 +34,19 @@ def warnings(
     schema: LabelSchema,
     changes: LabelChanges,
     annotates: frozenset[str],
+    old: Sequence[Known],
 ) -> list[str]:
-    """Return what the user should look at before the training ends: labels with too little to learn from."""
+    """Return what the user should look at before the training ends.
+
+    Those are labels with too little to learn from, and old ones whose loss would go unseen, as those that an earlier
+    extension has taught: the shipped texts do not annotate them.
+
+    Args:
+        new, dev: new documents to learn from and to measure on.
+        schema, changes: what is learned.
+        annotates: labels that the new documents annotate throughout.
+        old: what old labels are measured on; none if they are not measured at all.
+    """
     learned, held = counts(new), counts(dev)
     found = []
     for label in changes.added:
@@ -50,6 +62,14 @@ def warnings(
         for new_label in changes.split[label]:
             if new_label not in annotates:
                 found.append(f"{new_label} is split off {label}, but the new data does not annotate it")
+    unseen = [
+        label for label, news in changes.heirs.items() if news and not any(label in k.labels for k in old)
+    ]
+    if old and unseen:
+        found.append(
+            f"no text of extend.measure annotates {', '.join(unseen)}, which the base model knows: what is lost of it "
+            "would not be seen; name texts that do, under extend.rehearse too, with --set extend.measure=[…,PATH]"
+        )
     return found
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..model.document import Document
-from .data.files import write_text
+from . import checkpoints
 from .extend import RECORD, Extension, write_teacher
 from .extend_data import restrict
 from .extend_finish import finish_extension, inherited_decisions
-from .finetune import Result, Score, finetune
+from .finetune import Finish, Result, Score, finetune, prepare_output
 from .rows import row_starter
 
 
@@ -26,13 +26,14 @@ def extend(extension: Extension, output: str | Path, *, score: Score, resume: bo
     Raises:
         ConfigError, ModelError: as `finetune`.
     """
-    config, output = extension.config, Path(output)
-    teachers = tuple(
-        write_teacher(extension, output) if name == config.encoder.path else name
-        for name in config.distil.teachers
-    )
+    config, output = extension.config, prepare_output(Path(output), resume)
+    with checkpoints.writing(output):
+        teachers = tuple(
+            write_teacher(extension, output) if name == config.encoder.path else name
+            for name in config.distil.teachers
+        )
     config = replace(config, distil=replace(config.distil, teachers=teachers))
-    result = finetune(
+    return finetune(
         config,
         extension.schema,
         (),
@@ -41,21 +42,22 @@ def extend(extension: Extension, output: str | Path, *, score: Score, resume: bo
         score=known_score(extension, score),
         corpora=extension.sources,
         prepare=row_starter(config.extend.rows, extension.schema, extension.changes.added, extension.new),
-        finisher=finish_extension(
-            extension.measured,
-            [
-                restrict(document, {*extension.schema.entity_labels, *extension.schema.relation_labels})
-                for source in extension.sources
-                for document in source.documents
-            ],
-            extension.coreferent,
-            new=unmeasured_before(extension),
-            inherited=inherited_decisions(extension.base_config, extension.changes.sources),
-        ),
+        finisher=finisher(extension),
+        records={RECORD: json.dumps(extension.record(), ensure_ascii=False, indent=1) + "\n"},
         resume=resume,
     )
-    write_text(result.folder / RECORD, json.dumps(extension.record(), ensure_ascii=False, indent=1) + "\n")
-    return result
+
+
+def finisher(extension: Extension) -> Finish:
+    """Return what fits coreference, calibration and thresholds of a model that was trained as planned."""
+    labels = {*extension.schema.entity_labels, *extension.schema.relation_labels}
+    return finish_extension(
+        extension.measured,
+        [restrict(document, labels) for source in extension.sources for document in source.documents],
+        extension.coreferent,
+        new=unmeasured_before(extension),
+        inherited=inherited_decisions(extension.base_config, extension.changes.sources),
+    )
 
 
 def unmeasured_before(extension: Extension) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ def finetune(
     corpora: Sequence[Source] = (),
     prepare: Callable[[IsnadModel, PreTrainedTokenizerBase], None] | None = None,
     finisher: Finish = finish,
+    records: Mapping[str, str] | None = None,
     resume: bool = False,
 ) -> Result:
     """Train a model and leave it in `output/model`, whole or not at all.
@@ -93,6 +94,7 @@ def finetune(
         corpora: gold of other conventions to learn from as well.
         prepare: changes the model before the first step.
         finisher: fits coreference, calibration and thresholds; replaced where documents annotate different labels.
+        records: further text files of the model folder, by name.
         resume: continue from the newest complete checkpoint.
 
     Raises:
@@ -103,7 +105,7 @@ def finetune(
         raise ConfigError(
             f"found {len(train)} training and {len(dev)} development documents; accepted: some of both"
         )
-    output = _prepare_output(Path(output), resume)
+    output = prepare_output(Path(output), resume)
     set_seed(config.seed)
     model, tokenizer = load_model(config, schema)
     if prepare is not None:
@@ -135,7 +137,7 @@ def finetune(
         "unreachable_entities": len(unreachable.entities),
         "unreachable_relations": len(unreachable.relations),
     }
-    folder = save_model(model, tokenizer, config, output / "model", metrics)
+    folder = save_model(model, tokenizer, config, output / "model", metrics, records=records)
     trainer.accelerator.wait_for_everyone()
     return Result(folder, metrics)
 
@@ -204,8 +206,9 @@ def save_model(
     metrics: dict[str, Any],
     *,
     dtype: torch.dtype = torch.float32,
+    records: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write weights, tokenizer, resolved configuration and metrics; the folder appears when it is complete."""
+    """Write weights, tokenizer, configuration, metrics and further records; the folder appears when it is complete."""
     with checkpoints.writing(folder.parent):
         temporary = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(temporary, ignore_errors=True)
@@ -215,7 +218,8 @@ def save_model(
             json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         resolved = yaml.safe_dump(plain(asdict(config)), allow_unicode=True, sort_keys=False)
-        (temporary / "training.yaml").write_text(resolved, encoding="utf-8")
+        for name, text in {"training.yaml": resolved, **(records or {})}.items():
+            (temporary / name).write_text(text, encoding="utf-8")
         checkpoints.publish(temporary, folder)
     return folder
 
@@ -265,7 +269,8 @@ def bf16_wanted(precision: str) -> bool:
     return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())
 
 
-def _prepare_output(output: Path, resume: bool) -> Path:
+def prepare_output(output: Path, resume: bool) -> Path:
+    """Make the folder of a run and tidy it; ConfigError if it cannot be written, ModelError if a run is in it."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         probe = output / f".writable-{os.getpid()}"

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..model.errors import ModelError
 from ..model.schema import LabelSchema
-from ..model.store import MANIFEST, read_manifest, sha256
+from ..model.store import GRAPHS, MANIFEST, read_manifest, sha256
 
 # What a result depends on: with other files of these names it is another model.
-DECISIVE = ("config.json", "model.safetensors", "tokenizer.json")
+DECISIVE = ("config.json", "model.safetensors", "tokenizer.json", *(f"{name}.onnx" for name in GRAPHS))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .data import slug
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 PACKAGE = Path(__file__).resolve().parents[2]
-_WEIGHTS = ("*.safetensors", "*.crfsuite")
+_WEIGHTS = ("*.safetensors", "*.onnx", "*.crfsuite")
 _SETTINGS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", HEADER)
 
 

@@ -25,7 +25,6 @@ RELATION_COLUMNS = (
     *("doc", "head", "head_start", "head_end", "head_label", "head_name", "relation"),
     *("tail", "tail_start", "tail_end", "tail_label", "tail_name", "score"),
 )
-_SHOWN_IN_SUMMARY = 5
 # What draws nothing is left out of cells: terminals and versions of rich disagree about its width.
 _INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -75,23 +74,6 @@ def isolated(line: Text) -> Text:
     if plain or _ISOLATES_HAVE_WIDTH:
         return Text.assemble(_MARK, line, _MARK)
     return Text.assemble(_MARK + _ISOLATE, line, _END_ISOLATE + _MARK)
-
-
-def summary(document: Document) -> str:
-    """Return one line for `repr`: id, counts and the first distinct entities.
-
-    `Document(seed-001: 412 characters, 31 entities, 18 relations, 5 clusters: قاآني|PERS, العراق|GPE, …)`
-    """
-    counts = (
-        _count(len(document.text), "character"),
-        _count(len(document.entities), "entity", "entities"),
-        _count(len(document.relations), "relation"),
-        _count(len(document.clusters), "cluster"),
-    )
-    named = list(dict.fromkeys(one_line(f"{e.name or e.text}|{e.label}") for e in document.entities))
-    shown = named[:_SHOWN_IN_SUMMARY] + ["…"] * (len(named) > _SHOWN_IN_SUMMARY)
-    id_ = f"{one_line(document.id)}: " if document.id else ""
-    return f"Document({id_}{', '.join(counts)}{': ' if shown else ''}{', '.join(shown)})"
 
 
 def entity_table(document: Document) -> Table:
@@ -228,10 +210,6 @@ def _csv_cell(value: object, spreadsheet: bool) -> object:
 
 def _table(title: str, count: int) -> Table:
     return Table(title=f"{title} ({count})", title_justify="left", title_style="bold", header_style="dim")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _innermost_around(entities: Sequence[Entity]) -> list[Entity | None]:

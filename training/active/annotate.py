@@ -102,11 +102,15 @@ def cut(document: Document, units: Iterable[Unit], *, lost: Counter[str] | None 
 def fit(document: Document, schema: LabelSchema, lost: Counter[str]) -> Document:
     """Return a document without the labels that a schema lacks and the relations that it forbids.
 
+    A label that one other has taken the place of in the schema (`from` in its file) is written as this one; of a
+    label that was split nobody knows which part it is.
+
     Args:
         document: predictions of a model whose labels may differ from those that are to be annotated.
         schema: the labels that are to be annotated.
-        lost: gets what was left out, by label.
+        lost: gets what was left out, by label; mentions that are one by their new label as repeated.
     """
+    document = losses.merged(_renamed(document, schema), lost)
     strange = [e for e in document.entities if e.label not in schema.entity_index]
     for e in strange:
         losses.add(lost, f"entities of the label {e.label}", 1)
@@ -119,3 +123,18 @@ def fit(document: Document, schema: LabelSchema, lost: Counter[str]) -> Document
         else:
             losses.add(lost, f"relations of the label {r.label}", 1)
     return replace(kept, relations=tuple(relations), schema=schema_stamp(schema))
+
+
+def _renamed(document: Document, schema: LabelSchema) -> Document:
+    """Return a document with the new names of labels that the schema lacks under their old ones."""
+    heirs: dict[str, list[str]] = {}
+    for new, olds in schema.origins.items():
+        for old in olds:
+            heirs.setdefault(old, []).append(new)
+    known = {*schema.entity_labels, *schema.relation_labels}
+    names = {old: news[0] for old, news in heirs.items() if len(news) == 1 and old not in known}
+    return replace(
+        document,
+        entities=tuple(replace(e, label=names.get(e.label, e.label)) for e in document.entities),
+        relations=tuple(replace(r, label=names.get(r.label, r.label)) for r in document.relations),
+    )

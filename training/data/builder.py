@@ -1,7 +1,7 @@
 """DocumentBuilder: turns what a reader found into a document that is checked against the schema."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ...model.document import Document, Entity, Relation, number_clusters
@@ -148,14 +148,25 @@ def entity_fault(schema: LabelSchema, label: str) -> tuple[str, str] | None:
     """Return (found, accepted) if the schema lacks the entity type, else None."""
     if label in schema.entity_index:
         return None
-    return f"unknown entity type {label!r}", nearest(label, schema.entity_labels)
+    return f"unknown entity type {label!r}", _instead(label, schema, schema.entity_labels)
 
 
 def relation_fault(schema: LabelSchema, label: str) -> tuple[str, str] | None:
     """Return (found, accepted) if the schema lacks the relation type, else None."""
     if label in schema.relation_index:
         return None
-    return f"unknown relation {label!r}", nearest(label, schema.relation_labels)
+    return f"unknown relation {label!r}", _instead(label, schema, schema.relation_labels)
+
+
+def _instead(label: str, schema: LabelSchema, known: Sequence[str]) -> str:
+    """Return what to write for a label that the schema lacks: what took its place, the nearest, or a new schema."""
+    heirs = [new for new in known if label in schema.origins.get(new, ())]
+    if heirs:
+        return f"{' or '.join(heirs)}, which the schema {schema.name!r} has in its place"
+    if label in schema.removed:
+        return f"no {label}: the schema {schema.name!r} lists it under 'removed'"
+    advice = nearest(label, known)
+    return advice if advice.startswith("did you mean") else f"{advice}; for a new label, a schema that has it"
 
 
 def signature_fault(schema: LabelSchema, head: str, label: str, tail: str) -> tuple[str, str] | None:

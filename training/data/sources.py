@@ -1,5 +1,6 @@
 """Data, schemas and configurations by name: `seeds:articles`, `corpus:anercorp/dev`, `wojood`; or by path."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from . import FORMATS, read_documents
 from .annotation import Annotation, Source
 from .corpora import load_corpus
 from .seeds import PARTS, load_articles, load_authored
+
+log = logging.getLogger(__name__)
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PREFIX = "seeds:"
@@ -48,16 +51,10 @@ def load_sources(names: Iterable[str], schema: LabelSchema) -> list[Document]:
     """Return the gold documents of several sources, in order; a source that is named twice counts twice.
 
     Raises:
-        DataError: as `load_source`; or documents that a model has annotated and nobody has looked at.
+        DataError: as `load_source`; or a source whose documents are all a model's, which nobody has looked at. Of a
+            source that is corrected in part, as an export of all tasks is, the rest is left out with a warning.
     """
-    documents = [(name, document) for name in names for document in load_source(name, schema)]
-    for name, document in documents:
-        if document.model:
-            raise DataError(
-                f"{name}: {document.id!r} holds what the model {document.model!r} found, not what a person annotated",
-                accepted="gold: correct it in an annotation tool (isnad annotate) and give the export",
-            )
-    return [document for _, document in documents]
+    return [document for name in names for document in _gold(name, load_source(name, schema))]
 
 
 def load_split(
@@ -153,6 +150,27 @@ def find_config(name: str | Path, kind: str) -> Path:
         f"no file {str(name)!r}; accepted: the path of a YAML file, or a name of configs/{kind}: "
         f"{nearest(path.stem, known)}"
     )
+
+
+def _gold(name: str, documents: list[Document]) -> list[Document]:
+    """Return the documents that a person has annotated."""
+    kept = [document for document in documents if not document.model]
+    first = next((document for document in documents if document.model), None)
+    if first is not None and not kept:
+        raise DataError(
+            f"{name}: {first.id!r} holds what the model {first.model!r} found, not what a person annotated",
+            accepted="gold: correct it in an annotation tool (isnad annotate) and give the export",
+        )
+    if first is not None:
+        log.warning(
+            "%s: %d of %d documents hold what a model found and are left out: nobody has corrected them (%s%s)",
+            name,
+            len(documents) - len(kept),
+            len(documents),
+            first.id,
+            ", …" if len(documents) - len(kept) > 1 else "",
+        )
+    return kept
 
 
 def _load_seeds(name: str, schema: LabelSchema) -> list[Document]:

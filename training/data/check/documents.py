@@ -52,7 +52,7 @@ _GARBLED = re.compile(f"(?:[ØÙÚ]{_SECOND_BYTE}){{4,}}|(?:[طظ][^\u0621-\u065
 
 
 def document_findings(views: Sequence[View], split: str) -> Iterator[Finding]:
-    """Yield empty documents, documents without annotation and repeated ids of one split."""
+    """Yield empty documents, documents without annotation or with a model's, and repeated ids of one split."""
     ids = Counter(v.document.id for v in views)
     for id_, n in ids.items():
         if n > 1:
@@ -71,6 +71,19 @@ def document_findings(views: Sequence[View], split: str) -> Iterator[Finding]:
         elif not document.entities:
             bare.append(view)
     yield from _without_annotation(bare, views, split)
+    yield from _predicted(views, split)
+
+
+def _predicted(views: Sequence[View], split: str) -> Iterator[Finding]:
+    """Yield one finding for all documents that a model annotated: an error where there are no others."""
+    made = [v.document for v in views if v.document.model]
+    if not made:
+        return
+    shown = ", ".join(d.id for d in made[:_FEW_BARE]) + " …" * (len(made) > _FEW_BARE)
+    message = f"{len(made)} of {len(views)} documents hold what {made[0].model} found: {shown}"
+    severity = Severity.ERROR if len(made) == len(views) else Severity.WARNING
+    advice = "correct them in an annotation tool and give its export"
+    yield Finding(severity, "predicted_document", message, split, suggestion=advice)
 
 
 def _without_annotation(bare: list[View], views: Sequence[View], split: str) -> Iterator[Finding]:

@@ -97,6 +97,10 @@ KINDS: dict[str, Kind] = {
         "Documents without annotation",
         "They teach that nothing in them is a name. Leave out what has not been annotated yet.",
     ),
+    "predicted_document": Kind(
+        "Documents that a model annotated",
+        "Nobody has corrected them yet; training leaves them out, and refuses data that has no others.",
+    ),
     "document_id": Kind("Repeated document ids", "Predictions are matched with gold by the id."),
     "characters": Kind(
         "Unusual characters",

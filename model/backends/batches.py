@@ -1,0 +1,86 @@
+"""What every backend does before and after its model runs: padding, batching by length, cutting into windows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scores import Floats, Integers, WindowScores
+from ..windows import LETTER_SLOTS, Window
+
+# Pieces of one batch, padding included: enough to fill the cores, little enough for the caches.
+PIECES_A_BATCH = 4096
+
+
+def batch_arrays(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
+    """Return the padded inputs of a model for some windows, named as in `IsnadModel.forward`."""
+    pieces, count = max(len(w.input_ids) for w in windows), max(len(w.words) for w in windows)
+    ids = np.full((len(windows), pieces), pad_id, dtype=np.int64)
+    attention = np.zeros((len(windows), pieces), dtype=np.int64)
+    first, last = np.zeros((2, len(windows), count), dtype=np.int64)
+    mask = np.zeros((len(windows), count), dtype=bool)
+    letters = np.zeros((len(windows), count, LETTER_SLOTS), dtype=np.int64)
+    for row, window in enumerate(windows):
+        n, w = len(window.input_ids), len(window.words)
+        ids[row, :n], attention[row, :n] = window.input_ids, 1
+        first[row, :w], last[row, :w], mask[row, :w] = window.first, window.last, True
+        letters[row, :w] = window.letters
+    return {
+        "input_ids": ids,
+        "attention_mask": attention,
+        "word_first": first,
+        "word_last": last,
+        "word_letters": letters,
+        "word_mask": mask,
+    }
+
+
+def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Group indices by length so that no group's padded size exceeds `budget` (one item may)."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if groups and (len(groups[-1]) + 1) * lengths[index] <= budget:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def split_scores(
+    count: int,
+    spans: Integers,
+    logits: Floats,
+    vectors: Floats,
+    proclitics: Integers,
+    pairs: Integers,
+    pair_logits: Floats,
+    over: Integers,
+) -> list[WindowScores]:
+    """Cut the arrays of a batch into windows.
+
+    Args:
+        count: number of windows.
+        spans: [spans, 3], window, first word, last word; sorted by window, so each window is one slice.
+        logits, vectors, proclitics: [spans, …], as in `WindowScores`.
+        pairs: [pairs, 2], rows of `spans`, sorted by window.
+        pair_logits: [pairs, relations].
+        over: [windows], number of spans above the pruning threshold, whether or not they became candidates.
+    """
+    bounds = np.searchsorted(spans[:, 0], np.arange(count + 1))
+    pair_bounds = np.searchsorted(spans[pairs[:, 0], 0] if len(pairs) else np.zeros(0), np.arange(count + 1))
+    results = []
+    for w in range(count):
+        lo, hi = bounds[w], bounds[w + 1]
+        p, q = pair_bounds[w], pair_bounds[w + 1]
+        results.append(
+            WindowScores(
+                spans=spans[lo:hi, 1:],
+                logits=logits[lo:hi],
+                vectors=vectors[lo:hi],
+                proclitics=proclitics[lo:hi],
+                pairs=pairs[p:q] - lo,
+                pair_logits=pair_logits[p:q],
+                cut=int(max(0, over[w] - (hi - lo))),
+            )
+        )
+    return results
