@@ -39,7 +39,7 @@ def flat(schema, train, tiny_encoder) -> FlatTagger:
 
 
 def test_the_classifier_learns_and_never_leaves_the_schema(flat, schema, train, assert_sound, hostile):
-    assert len(flat.history) <= 6 and max(flat.history) > 0.2
+    assert len(flat.history) <= 6 and max(flat.history) > 0.1
     # The state of the best epoch was kept, not that of the last.
     kept = flat_scores(train[:4], flat.predict(train[:4]), schema)["micro"]["f1"]
     assert kept == pytest.approx(max(flat.history))
