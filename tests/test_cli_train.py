@@ -148,6 +148,9 @@ class TestEval:
     def test_a_model_agrees_with_itself(self, isnad: Command, tiny_model: Path, tmp_path: Path):
         own = tmp_path / "own.jsonl"
         assert isnad("extract", "-m", tiny_model, ROOT / "seeds/articles", "-o", own).exit_code == 0
+        # As if somebody had looked through all of it and found it right.
+        found = [json.loads(line) | {"model": ""} for line in own.read_text(encoding="utf-8").splitlines()]
+        own.write_text("".join(json.dumps(d) + "\n" for d in found), encoding="utf-8")
         data = json.loads(isnad("eval", tiny_model, own, "-f", "json").stdout)
         assert data["summary"]["entities"]["micro"]["f1"] == 1.0
         assert data["summary"]["relations"]["strict"]["micro"]["f1"] == 1.0
