@@ -124,7 +124,9 @@ class TestTranslation:
         with pytest.raises(ConfigError, match="unknown key 'lables'; did you mean 'labels'"):
             LabelMap.read(path)
 
-    @pytest.mark.parametrize("path", sorted((CONFIGS / "benchmark").glob("*-on-*.yaml")), ids=lambda p: p.stem)
+    @pytest.mark.parametrize(
+        "path", sorted((CONFIGS / "benchmark").glob("*-on-*.yaml")), ids=lambda p: p.stem
+    )
     def test_shipped_maps_name_tags_of_their_corpus(self, path: Path):
         targets = [t for t in LabelMap.read(path).labels.values() if t]
         tags = corpus_config(path.stem.rpartition("-on-")[2]).labels
