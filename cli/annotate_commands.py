@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Model, Overwrite
+
 
 class TextUnit(StrEnum):
     """What becomes a document of its own."""
@@ -37,10 +39,6 @@ Texts = Annotated[
         help='Text files in UTF-8, folders of .txt, .jsonl with {"text": …} a line, or - for standard input.',
     ),
 ]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="Folder of a model, a hub name, or an embedded model (the default)."),
-]
 Schema = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +47,6 @@ Schema = Annotated[
         show_default=False,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there already.")]
 
 
 def add_commands(app: typer.Typer) -> None:

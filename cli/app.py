@@ -16,7 +16,7 @@ from .curve_commands import add_commands as add_curve
 from .data_commands import add_commands as add_data
 from .export_commands import add_commands as add_export
 from .extract_commands import add_commands as add_extract
-from .options import ReportFormat, SpanConvention
+from .options import Overwrite, ReportFormat, Settings, SpanConvention
 from .support import EXIT_CODES, Commands, use_utf8
 from .train_commands import add_commands as add_train
 
@@ -30,20 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="Folder of a model, a hub name, or an embedded model (the default)."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Set one key of the configuration, dotted if nested; repeatable: --set epochs=3 --set encoder.path=runs/e",
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there already.")]
 
 
 def _version(wanted: bool) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Overwrite
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -40,9 +42,7 @@ def convert(
     strict: Annotated[
         bool, typer.Option("--strict", help="Write nothing if OUT cannot hold everything.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert annotated documents between formats, checking them on the way.
 

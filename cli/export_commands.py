@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Overwrite
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -31,9 +33,7 @@ def export(
             help="Annotated documents to compare on, in place of those of the repository; repeatable.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a model for ONNX Runtime: it then runs without torch and transformers.
 

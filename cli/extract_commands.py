@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import ExtractFormat
+from .options import ExtractFormat, Model, Overwrite
 
 _MANY = "Many documents"
 
@@ -38,12 +38,7 @@ def extract(
             help="Write to this folder, or to a file *.json, *.jsonl, *.html or *.csv.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", help="Folder of a model, a hub name, or an embedded model (the default)."
-        ),
-    ] = None,
+    model: Model = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,9 +47,7 @@ def extract(
             "Default: what the model was calibrated to.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
-    ] = False,
+    overwrite: Overwrite = False,
     stream: Annotated[
         bool,
         typer.Option(

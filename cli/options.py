@@ -1,6 +1,26 @@
-"""The choices of the command line: nothing is imported here, so that `--help` stays fast."""
+"""The choices of the command line, and the options that several commands have.
+
+Nothing but typer is imported here, so that `--help` stays fast.
+"""
 
 from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Folder of a model, a hub name, or an embedded model (the default)."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set one key of the configuration, dotted if nested; repeatable: --set epochs=3 --set encoder.path=runs/e",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there already.")]
 
 
 class ExtractFormat(StrEnum):

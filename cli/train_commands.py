@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Settings
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -76,15 +78,7 @@ def train(
             "--learning-curve", help="With --base: train on a quarter and on half of NEW too, and compare."
         ),
     ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Set one key of the configuration, dotted if nested; repeatable: --set epochs=3 "
-            "--set encoder.path=runs/e",
-        ),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Fine-tune a model on annotated documents, or teach a trained model new labels.
 

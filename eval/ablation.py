@@ -8,7 +8,6 @@ to bfloat16 are measured beside them.
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,10 +22,13 @@ from ..model.inference import Extractor
 from ..training.compute import machine, versions
 from ..training.config import FinetuneConfig, load_config, override
 from ..training.data.corpora import load_corpus
+from ..training.data.files import write_text
 from ..training.data.sources import find_config, load_corpora, load_schema, load_split
+from .bootstrap import Interval
 from .evaluate import evaluate
 from .evaluation import Evaluation
 from .model_results import headline
+from .report import percent
 from .scores import development_scores
 from .significance import Difference, compare
 from .stored import data_hash, revision
@@ -251,10 +253,7 @@ def _earlier(output: Path, config: AblationConfig) -> dict[str, Any]:
 
 
 def _write(output: Path, content: Mapping[str, Any]) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, output)
+    write_text(output, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def table(content: Mapping[str, Any]) -> str:
@@ -265,18 +264,18 @@ def table(content: Mapping[str, Any]) -> str:
         cells = [f"{name:32} "]
         for kind, width in (("spans", 6), ("relations", 9)):
             cells.append(
-                f"{100 * run[kind]['f1']:{width}.1f} {_cell(run.get('difference', {}).get(kind)):>18} "
+                f"{100 * run[kind]['f1']:{width}.1f} {difference_cell(run.get('difference', {}).get(kind)):>18} "
             )
         lines.append("".join(cells) + "  ".join(f"{100 * run['corpora'][c]:6.1f}" for c in names))
     return "\n".join(lines)
 
 
-def _cell(difference: Mapping[str, Any] | None) -> str:
+def difference_cell(difference: Mapping[str, Any] | None) -> str:
+    """Return a stored difference with its interval in percent; nothing for a run that is compared with none."""
     if difference is None:
         return ""
     interval = difference["interval"]
-    spread = f" [{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
-    return f"{100 * difference['f1']:+.1f}{spread}"
+    return percent(difference["f1"], Interval(**interval) if interval else None, signed=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

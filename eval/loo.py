@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 from ..model.document import Document
 from ..model.errors import DataError
 from ..model.schema import LabelSchema
+from ..training.data.files import write_text
 from .evaluate import evaluate
 from .evaluation import Evaluation
 
@@ -79,10 +79,7 @@ def leave_one_out(
         (found,) = fold.predict([document])
         predictions.append(found)
         if store:
-            store.parent.mkdir(parents=True, exist_ok=True)
-            temporary = store.with_suffix(".tmp")
-            temporary.write_text(found.to_json(), encoding="utf-8")
-            os.replace(temporary, store)
+            write_text(store, found.to_json())
     return LeaveOneOut(evaluate(held_out, predictions, schema), tuple(predictions))
 
 

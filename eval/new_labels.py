@@ -6,7 +6,6 @@ chosen anything on; what became of the old labels is taken from the run's own `f
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,10 +17,13 @@ from ..model.document import Document
 from ..model.errors import DataError, IsnadError
 from ..model.inference import Extractor
 from ..training.compute import machine, versions
+from ..training.data.files import write_text
 from ..training.data.sources import load_sources
 from ..training.extend import RECORD
 from ..training.extend_data import restrict
+from .bootstrap import Interval
 from .forgetting import new_scores
+from .report import bracketed, markdown_table, percent
 from .stored import data_hash, revision
 
 FORGETTING = "forgetting.json"
@@ -94,25 +96,26 @@ def render(content: Mapping[str, Any]) -> str:
     """Return a stored result as Markdown: a row a run, F1 in per cent."""
     labels = list(content["runs"][0]["new"])
     head = ["run", *(f"{label} F1" for label in labels), "old entities", "old relations", "old labels lost"]
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    rows = [head]
     for run in content["runs"]:
         cells = [_score(run["new"][label]) for label in labels]
         cells += [_changed(run["old"][kind]) for kind in ("spans", "relations")]
         rows.append([run["run"], *cells, ", ".join(run["lost"]) or "none"])
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return f"{table}\n\n```sh\n{content['command']}\n```"
+    return f"{markdown_table(rows)}\n\n```sh\n{content['command']}\n```"
 
 
 def _score(label: Mapping[str, Any]) -> str:
-    interval = label["interval"]
-    spread = f" [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]" if interval else ""
-    return f"{100 * label['f1']:.1f}{spread}"
+    return percent(label["f1"], _interval(label))
 
 
 def _changed(kind: Mapping[str, Any]) -> str:
-    interval = kind["interval"]
-    spread = f" [{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
-    return f"{100 * kind['before']:.1f} → {100 * kind['after']:.1f}{spread}"
+    interval = _interval(kind)
+    change = f"{percent(kind['before'])} → {percent(kind['after'])}"
+    return f"{change} {bracketed(interval, signed=True)}" if interval else change
+
+
+def _interval(stored: Mapping[str, Any]) -> Interval | None:
+    return Interval(**stored["interval"]) if stored["interval"] else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,9 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         str(options.output),
     ]
     content = {"command": shlex.join(["python", "-m", "isnad.eval.new_labels", *typed])} | content
-    temporary = options.output.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, options.output)
+    write_text(options.output, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     print(render(content))
     return 0
 

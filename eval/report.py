@@ -58,11 +58,29 @@ class Section:
     texts: tuple[int, ...] = ()
 
 
-def percent(score: float, interval: Interval | None = None) -> str:
-    """Return a score in [0, 1] in percent, with its interval if there is one: `87.3 [84.1, 90.0]`."""
-    if interval is None:
-        return f"{100 * score:.1f}"
-    return f"{100 * score:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+def percent(score: float, interval: Interval | None = None, *, signed: bool = False) -> str:
+    """Return a score in [0, 1] in percent, with its interval if there is one: `87.3 [84.1, 90.0]`.
+
+    Args:
+        score: the score, or a difference of scores.
+        interval: of the score.
+        signed: whether to write a plus before what is above 0, as of a difference.
+    """
+    shown = f"{100 * score:{'+' if signed else ''}.1f}"
+    return shown if interval is None else f"{shown} {bracketed(interval, signed=signed)}"
+
+
+def bracketed(interval: Interval, *, signed: bool = False) -> str:
+    """Return an interval in percent, as in `percent`: `[84.1, 90.0]`."""
+    form = f"{'+' if signed else ''}.1f"
+    return f"[{100 * interval.low:{form}}, {100 * interval.high:{form}}]"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of Markdown cells as a table, the first row its head; all columns but the first stand right."""
+    head, *body = rows
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *body])
 
 
 def sections(evaluation: Evaluation, intervals: Intervals | None = None) -> list[Section]:

@@ -14,6 +14,7 @@ from .benchmark.stored_tables import render_benchmark
 from .bootstrap import Interval, PrfIntervals, bootstrap
 from .counts import Counts
 from .evaluation import Evaluation
+from .report import markdown_table, percent
 from .stored import load_result
 from .tables_training import render_ablation, render_new_labels, render_pretraining
 
@@ -63,17 +64,17 @@ def render_word_level(results: Path = RESULTS) -> str:
         rows.append([tag, str(tp + fn), *(_stored_f1(result, tag) for _, result in loaded)])
     rows.append(["**micro**", "", *(_stored_f1(result) for _, result in loaded)])
     commands = "\n".join(result["command"] for _, result in loaded)
-    return "\n\n".join([_markdown(rows), f"```sh\n{commands}\n```"])
+    return "\n\n".join([markdown_table(rows), f"```sh\n{commands}\n```"])
 
 
 def _stored_f1(result: Mapping[str, Any], tag: str | None = None) -> str:
     spread = result["scores"]["intervals"]
     if tag is None:
-        return _score(result["scores"]["micro"]["f1"], Interval(**spread["micro"]["f1"]))
+        return percent(result["scores"]["micro"]["f1"], Interval(**spread["micro"]["f1"]))
     counts = Counts.from_list(result["scores"]["labels"][tag])
     if tag in result["unmapped"]:
         return "no such label"
-    return _score(counts.f1, Interval(**spread["labels"][tag]["f1"]))
+    return percent(counts.f1, Interval(**spread["labels"][tag]["f1"]))
 
 
 def update(text: str, section: str, *, name: str = "leave-one-out") -> str:
@@ -96,11 +97,11 @@ def _entities(columns: Sequence[tuple[str, Evaluation]]) -> str:
             continue
         cells = [_f1(t.get(label), s.labels.get(label)) for t, s in zip(tables, spreads, strict=True)]
         rows.append([label, str(counts.support), *cells])
-    micro = [_score(t.micro.f1, s.micro.f1) for t, s in zip(tables, spreads, strict=True)]
-    macro = [_score(t.macro.f1, s.macro.f1) for t, s in zip(tables, spreads, strict=True)]
+    micro = [percent(t.micro.f1, s.micro.f1) for t, s in zip(tables, spreads, strict=True)]
+    macro = [percent(t.macro.f1, s.macro.f1) for t, s in zip(tables, spreads, strict=True)]
     rows.append(["**micro**", str(tables[0].micro.support), *micro])
     rows.append(["**macro**", "", *macro])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def _relations(evaluation: Evaluation) -> str:
@@ -112,7 +113,7 @@ def _relations(evaluation: Evaluation) -> str:
     rows.append(["**micro**", str(table.micro.support), *_prf(table.micro, spread.micro)])
     boundary = evaluation.relations["boundary"].micro
     rows.append(["micro, boundaries only", str(boundary.support), *_prf(boundary, None)])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def _others(columns: Sequence[tuple[str, Evaluation]]) -> str:
@@ -125,30 +126,19 @@ def _others(columns: Sequence[tuple[str, Evaluation]]) -> str:
         rows.append([text, *(f"{100 * a.accuracy:.1f}% of {a.total}" for a in accuracies)])
     joint = columns[0][1].coreference["with_singletons"]["b_cubed"]
     rows.append(["coreference B-cubed F1, predicted mentions", f"{100 * joint.f1:.1f}", "none", "none"])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def _prf(counts: Counts, spread: PrfIntervals | None) -> list[str]:
     return [
         f"{100 * counts.precision:.1f}",
         f"{100 * counts.recall:.1f}",
-        _score(counts.f1, spread.f1 if spread else None),
+        percent(counts.f1, spread.f1 if spread else None),
     ]
 
 
 def _f1(counts: Counts | None, spread: PrfIntervals | None) -> str:
-    return _score(counts.f1 if counts else 0.0, spread.f1 if spread else None)
-
-
-def _score(value: float, interval: Interval | None) -> str:
-    spread = f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]" if interval else ""
-    return f"{100 * value:.1f}{spread}"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    rule = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *body])
+    return percent(counts.f1 if counts else 0.0, spread.f1 if spread else None)
 
 
 def sections(results: Path = RESULTS) -> dict[str, str]:

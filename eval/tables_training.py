@@ -1,11 +1,12 @@
 """Stored results of pretraining comparisons, ablations and new labels as Markdown; see `tables`."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .ablation import difference_cell
 from .new_labels import render as render_runs
+from .report import markdown_table
 
 PRETRAINING = "pretraining_comparison.json"
 ABLATION = "ablation.json"
@@ -27,7 +28,7 @@ def render_pretraining(results: Path) -> str:
         f"development part, seeds {', '.join(map(str, config['seeds']))}."
     )
     command = f"python -m isnad.training.pretrain.compare configs/pretrain/compare.yaml -o eval/results/{PRETRAINING}"
-    return "\n\n".join([text, _markdown(rows), f"```sh\n{command}\n```"])
+    return "\n\n".join([text, markdown_table(rows), f"```sh\n{command}\n```"])
 
 
 def render_ablation(results: Path) -> str:
@@ -40,7 +41,7 @@ def render_ablation(results: Path) -> str:
         cells = [
             cell
             for kind in ("spans", "relations")
-            for cell in (f"{100 * run[kind]['f1']:.1f}", _difference(changes.get(kind)))
+            for cell in (f"{100 * run[kind]['f1']:.1f}", difference_cell(changes.get(kind)))
         ]
         rows.append([name, *cells, *(f"{100 * run['corpora'][corpus]:.1f}" for corpus in corpora)])
     base = content["base"]
@@ -58,7 +59,7 @@ def render_ablation(results: Path) -> str:
         f"{', '.join(corpora)}: micro F1 with labels mapped. Base, mean and deviation over its seeds: {spread}."
     )
     command = f"python -m isnad.eval.ablation configs/ablation/authored.yaml -o eval/results/{ABLATION}"
-    return "\n\n".join([text, _markdown(rows), f"```sh\n{command}\n```"])
+    return "\n\n".join([text, markdown_table(rows), f"```sh\n{command}\n```"])
 
 
 def render_new_labels(results: Path) -> str:
@@ -66,19 +67,5 @@ def render_new_labels(results: Path) -> str:
     return render_runs(_read(results / NEW_LABELS))
 
 
-def _difference(change: Mapping[str, Any] | None) -> str:
-    if change is None:
-        return ""
-    interval = change["interval"]
-    spread = f" [{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
-    return f"{100 * change['f1']:+.1f}{spread}"
-
-
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    rule = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *body])

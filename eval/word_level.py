@@ -7,7 +7,6 @@ other are given the tags that `configs/data` maps to them, and gold of tags with
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from ..model.errors import ConfigError, IsnadError
 from ..model.inference import Extractor
 from ..training.compute import machine, versions
 from ..training.data.corpora import Corpus, load_corpus
+from ..training.data.files import write_text
 from .flat import FlatScores, flat_tags, label_map, score_flat
 from .stored import data_hash, revision
 
@@ -89,9 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = [options.model, options.corpus, *(["-o", str(options.output)] if options.output else [])]
     result = {"command": shlex.join(["python", "-m", "isnad.eval.word_level", *typed])} | result
     if options.output:
-        temporary = options.output.with_suffix(".tmp")
-        temporary.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, options.output)
+        write_text(options.output, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
     scores = result["scores"]
     print(f"{result['system']} on {result['data']}: micro F1 {100 * scores['micro']['f1']:.1f}")
     for label, (tp, fp, fn) in scores["labels"].items():

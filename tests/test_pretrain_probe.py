@@ -69,7 +69,7 @@ def test_the_probe_learns_and_is_repeatable(encoder: Path, corpus: Path) -> None
     result = probe(encoder, train, dev, epochs=25)
     assert result["f1"] > 0.9 > once["f1"] and set(result["by_label"]) == {"PERS", "LOC"}
     again = probe(encoder, train, dev, epochs=1)
-    assert once.pop("seconds") > 0 and again.pop("seconds") > 0 and again == once
+    assert once.pop("seconds") >= 0 and again.pop("seconds") >= 0 and again == once
 
 
 def test_a_long_sentence_is_cut_and_not_dropped(tokenizer) -> None:

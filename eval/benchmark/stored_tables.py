@@ -6,7 +6,7 @@ from typing import Any
 
 from ...model.errors import DataError
 from ..bootstrap import Interval
-from ..report import percent
+from ..report import markdown_table, percent
 from .report import markdown_cell as escaped
 from .store import load_stored
 
@@ -138,6 +138,4 @@ def _score(value: float, interval: Mapping[str, float] | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    lines = [[escaped(h) for h in heads], rule, *([escaped(row[0]), *row[1:]] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table([[escaped(h) for h in heads], *([escaped(row[0]), *row[1:]] for row in rows)])

@@ -20,8 +20,8 @@ from ...model.document import Document
 from ...model.errors import DataError
 from ...model.schema import LabelSchema
 from .builder import DocumentBuilder
-from .exchange import read_bytes, require, unheld, write_bytes
-from .files import Faults, log_notices, named
+from .exchange import require, unheld
+from .files import Faults, log_notices, named, read_bytes, write_bytes
 from .tokens import pieces
 
 if TYPE_CHECKING:

@@ -1,8 +1,6 @@
-"""What the formats of other tools share: JSON records with their lines, optional libraries, files of bytes."""
+"""What the formats of other tools share: JSON records with their lines, optional libraries, checks of labels."""
 
-import contextlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.document import Document
-from ...model.errors import ConfigError, DataError
+from ...model.errors import ConfigError
 from ...model.schema import LabelSchema
 from . import losses
 from .builder import entity_fault, relation_fault, signature_fault
@@ -32,27 +30,6 @@ def require(package: str, *, task: str, extra: str = "formats") -> None:
         raise ConfigError(
             f"{task} needs {package}, which is not installed; write: pip install 'isnad[{extra}]'"
         )
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; parent folders are made."""
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise DataError(f"cannot write: {error.strerror}", path=path, accepted="a writable folder") from error
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return what a file holds, or raise DataError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", path=path, accepted="a readable file") from error
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:

@@ -57,12 +57,17 @@ def log_notices(path: object, notices: Counter[str]) -> None:
         logger.warning("%s: %s", path, "; ".join(f"{n} × {what}" for what, n in sorted(notices.items())))
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file with its line ends unchanged, or raise DataError."""
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds, or raise DataError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read: {error.strerror}", path=path, accepted="a readable file") from error
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file with its line ends unchanged, or raise DataError."""
+    data = read_bytes(path)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -82,6 +87,11 @@ def write_text(path: Path, text: str) -> None:
             path=path,
             accepted="text that UTF-8 can hold; JSON (format 'jsonl') writes it as an escape",
         ) from error
+    write_bytes(path, data)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; parent folders are made."""
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ...model.document import Document, Entity, Relation
 from ...model.errors import DataError
 from ...model.schema import LabelSchema
-from .exchange import check_labels, require, write_bytes
-from .files import Faults
+from .exchange import check_labels, require
+from .files import Faults, write_bytes
 
 if TYPE_CHECKING:
     import datasets

@@ -12,7 +12,7 @@ from typing import Any
 from ...model.document import Document
 from ...model.errors import DataError
 from ...model.schema import LabelSchema
-from .builder import entity_fault, relation_fault, signature_fault
+from .exchange import check_labels
 from .files import Faults, read_text, write_text
 
 _LAYOUT = "the layout of Document.to_dict()"
@@ -40,7 +40,7 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
         except DataError as error:
             faults.add(error.found, line=line, accepted=error.accepted)
             continue
-        _check_labels(document, schema, faults, line)
+        check_labels(document, schema, faults, line=line)
         documents.append(document)
     faults.raise_any()
     return documents
@@ -81,19 +81,3 @@ def _values(path: Path, text: str, faults: Faults) -> list[tuple[int, Any]]:
             whole_list = line == 0 and isinstance(value, list)
             values += [(0, item) for item in value] if whole_list else [(line, value)]
     return values
-
-
-def _check_labels(document: Document, schema: LabelSchema, faults: Faults, line: int) -> None:
-    where = f"document {document.id!r}: "
-    labels = {e.id: e.label for e in document.entities}
-    unknown = set()
-    for e in document.entities:
-        if fault := entity_fault(schema, e.label):
-            unknown.add(e.id)
-            faults.add(f"{where}{e.id}: {fault[0]}", line=line, accepted=fault[1])
-    for r in document.relations:
-        fault = relation_fault(schema, r.label)
-        if not fault and not unknown & {r.head, r.tail}:
-            fault = signature_fault(schema, labels[r.head], r.label, labels[r.tail])
-        if fault:
-            faults.add(f"{where}«{r.head} {r.label} {r.tail}»: {fault[0]}", line=line, accepted=fault[1])
