@@ -8,8 +8,9 @@ from .errors import ConfigError, DataError
 if TYPE_CHECKING:
     import pyarrow
 
-_ENTITY = ("id", "start", "end", "label", "text", "name", "score", "cluster", "word_start", "word_end")
-_STAMP = ("name", "version", "hash")
+# Keys of an entity, and of what a document says of its schema.
+ENTITY = ("id", "start", "end", "label", "text", "name", "score", "cluster", "word_start", "word_end")
+STAMP = ("name", "version", "hash")
 
 
 def to_columns(document: Document) -> dict[str, Any]:
@@ -26,15 +27,20 @@ def to_columns(document: Document) -> dict[str, Any]:
                 f"the character {value[error.start]!r} at {error.start} is half of a surrogate pair",
                 accepted="text that UTF-8 can hold; the format 'jsonl' writes it as an escape",
             ) from error
+    return document_row(document)
+
+
+def document_row(document: Document) -> dict[str, Any]:
+    """Return the same without looking at the texts."""
     return {
         "id": document.id,
         "text": document.text,
-        "entities": [{key: getattr(e, key) for key in _ENTITY} for e in document.entities],
+        "entities": [{key: getattr(e, key) for key in ENTITY} for e in document.entities],
         "relations": [
             {"head": r.head, "label": r.label, "tail": r.tail, "score": r.score} for r in document.relations
         ],
         "clusters": [list(cluster) for cluster in document.clusters],
-        "schema": {key: document.schema.get(key) for key in _STAMP},
+        "schema": {key: document.schema.get(key) for key in STAMP},
         "model": document.model,
     }
 
@@ -48,7 +54,7 @@ def arrow_schema() -> "pyarrow.Schema":
     pa = need_pyarrow("columns for Arrow")
     text, number, score = pa.string(), pa.int64(), pa.float64()
     types = dict.fromkeys(("id", "label", "text", "name"), text) | {"score": score}
-    entity = pa.struct([(key, types.get(key, number)) for key in _ENTITY])
+    entity = pa.struct([(key, types.get(key, number)) for key in ENTITY])
     relation = pa.struct([("head", text), ("label", text), ("tail", text), ("score", score)])
     return pa.schema(
         [
@@ -57,7 +63,7 @@ def arrow_schema() -> "pyarrow.Schema":
             ("entities", pa.list_(entity)),
             ("relations", pa.list_(relation)),
             ("clusters", pa.list_(pa.list_(text))),
-            ("schema", pa.struct([(key, text) for key in _STAMP])),
+            ("schema", pa.struct([(key, text) for key in STAMP])),
             ("model", text),
         ]
     )

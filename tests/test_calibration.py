@@ -1,11 +1,9 @@
 """Beta calibration and thresholds on synthetic scores whose right answer is known, and what is observed of a model."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from isnad.model.backends.torch_backend import TorchBackend
 from isnad.model.decoding import IDENTITY, probabilities
 from isnad.model.document import Document
@@ -17,13 +15,7 @@ from isnad.training.calibrate import Observations, best_threshold, calibrate, ob
 from isnad.training.examples import build_examples
 from transformers import AutoTokenizer
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(scale: float, bias: float, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

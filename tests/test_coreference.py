@@ -1,6 +1,5 @@
 """Which names may be one thing, what their spelling says, and that grouping them yields groups."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +25,7 @@ from isnad.training.coreference_fit import fit_coreference, mention_pairs
 from isnad.training.data import read_documents
 from transformers import AutoTokenizer
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def mentions(*names: str, label: str = "PERS", paragraphs: list[int] | None = None) -> list[Mention]:

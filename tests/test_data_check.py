@@ -1,14 +1,13 @@
 """The data doctor: spans, documents, windows, reading; every finding, and every case in which it must keep quiet."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from isnad.model.document import Document, Relation
+from check_views import kinds, marked, view
+from isnad.model.document import Relation
 from isnad.model.errors import DataError
 from isnad.model.schema import LabelSchema
-from isnad.model.text import make_entity
 from isnad.training.data import write_documents
 from isnad.training.data.check import Finding, Severity, check_data
 from isnad.training.data.check.documents import character_findings, document_findings
@@ -16,29 +15,6 @@ from isnad.training.data.check.part import Cover, View
 from isnad.training.data.check.reading import read_source, signature_findings
 from isnad.training.data.check.spans import span_findings
 from isnad.training.data.check.window import Measure, window_findings
-
-
-def view(text: str, *spans: tuple[int, int, str], split: str = "train", id: str = "d") -> View:
-    """Return a document with the spans (start, end, label)."""
-    entities = [make_entity(text, s, e, label, id=f"T{n}") for n, (s, e, label) in enumerate(spans, 1)]
-    return View(Document(text, tuple(entities), id=id), split)
-
-
-def marked(text: str, split: str = "train", id: str = "d") -> View:
-    """Return a document from text in which `[name|LABEL]` marks the spans; they do not nest."""
-    spans, plain, rest = [], "", text
-    while "[" in rest:
-        before, _, rest = rest.partition("[")
-        span, _, rest = rest.partition("]")
-        name, _, label = span.rpartition("|")
-        plain += before
-        spans.append((len(plain), len(plain) + len(name), label))
-        plain += name
-    return view(plain + rest, *spans, split=split, id=id)
-
-
-def kinds(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    return [(f.severity.value, f.kind) for f in findings]
 
 
 class TestSpans:

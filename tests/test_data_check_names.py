@@ -4,33 +4,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from isnad.model.document import Document, number_clusters
-from isnad.model.text import make_entity
+from check_views import marked, view
+from isnad.model.document import number_clusters
 from isnad.training.data.check import Finding, Severity
 from isnad.training.data.check.clitics import clitic_convention, clitic_findings
 from isnad.training.data.check.consistency import label_conflicts, mixed_clusters
 from isnad.training.data.check.evidence import Evidence
 from isnad.training.data.check.part import View, without_proclitics
 from isnad.training.data.check.unannotated import unannotated_names
-
-
-def view(text: str, *spans: tuple[int, int, str], split: str = "train", id: str = "d") -> View:
-    """Return a document with the spans (start, end, label)."""
-    entities = [make_entity(text, s, e, label, id=f"T{n}") for n, (s, e, label) in enumerate(spans, 1)]
-    return View(Document(text, tuple(entities), id=id), split)
-
-
-def marked(text: str, split: str = "train", id: str = "d") -> View:
-    """Return a document from text in which `[name|LABEL]` marks the spans; they do not nest."""
-    spans, plain, rest = [], "", text
-    while "[" in rest:
-        before, _, rest = rest.partition("[")
-        span, _, rest = rest.partition("]")
-        name, _, label = span.rpartition("|")
-        plain += before
-        spans.append((len(plain), len(plain) + len(name), label))
-        plain += name
-    return view(plain + rest, *spans, split=split, id=id)
 
 
 def clitics(*texts: str, reference: Iterable[str] = ()) -> list[tuple[str, str, str]]:

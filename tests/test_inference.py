@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from isnad.model.document import Document
@@ -17,13 +16,7 @@ from isnad.model.errors import ConfigError, IsnadError
 from isnad.model.inference import Extractor
 from isnad.model.schema import LabelSchema
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def load(folder: Path, **kwargs: Any) -> Extractor:

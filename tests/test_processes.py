@@ -21,13 +21,7 @@ from isnad.model.document import Document
 from isnad.model.errors import IsnadError
 from isnad.model.inference import Extractor
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

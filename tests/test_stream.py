@@ -3,12 +3,11 @@
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from isnad.cli.support import PARTLY
 from isnad.model.document import Document
 from isnad.model.inference import Extractor
@@ -34,12 +33,7 @@ TEXTS = [
 ROWS = [{"id": f"خبر-{n}", "text": text, "title": "عنوان"} for n, text in enumerate(TEXTS)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -3,28 +3,21 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from isnad.model.errors import ConfigError
 from isnad.model.inference import Extractor
-from isnad.model.stream import Journal, Keys, find_sources, run
-from isnad.model.stream.sources import fingerprint
+from isnad.model.stream import Journal
+from streaming import stream, written
 from typer.testing import Result
 
 Command = Callable[..., Result]
 Refused = Callable[..., None]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +38,6 @@ def inputs(tmp_path: Path) -> list[Path]:
         lines = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
         (folder / name).write_text("".join(lines), encoding="utf-8")
     return [folder / "one.jsonl", folder / "texts", folder / "two.jsonl"]
-
-
-def stream(
-    extractor: Extractor, inputs: list[Path], folder: Path, format: str, **settings: Any
-) -> dict[str, int]:
-    sources = find_sources([str(path) for path in inputs], Keys())
-    header = {"settings": {"format": format, **settings}, "inputs": [fingerprint(s) for s in sources]}
-    with Journal.open(folder, header) as journal:
-        return run(extractor, sources, journal, format=format, part_size=4)
-
-
-def written(folder: Path) -> dict[str, bytes]:
-    """All files but the manifest, whose last line holds the time."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "_manifest.jsonl"}
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from isnad.model.inference import Extractor
-from isnad.model.stream import Journal, Keys, find_sources, run
+from isnad.model.stream import Journal
 from isnad.model.stream.parts import Part
-from isnad.model.stream.sources import fingerprint
+from streaming import stream, written
 from typer.testing import Result
 
 Command = Callable[..., Result]
@@ -28,12 +27,7 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +47,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
         (folder / name).write_text("".join(lines), encoding="utf-8")
     return [folder / "one.jsonl", texts, folder / "two.jsonl"]
-
-
-def stream(
-    extractor: Extractor, inputs: list[Path], folder: Path, format: str, **settings: Any
-) -> dict[str, int]:
-    sources = find_sources([str(path) for path in inputs], Keys())
-    header = {"settings": {"format": format, **settings}, "inputs": [fingerprint(s) for s in sources]}
-    with Journal.open(folder, header) as journal:
-        return run(extractor, sources, journal, format=format, part_size=4)
-
-
-def written(folder: Path) -> dict[str, bytes]:
-    """All files but the manifest, whose last line holds the time."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "_manifest.jsonl"}
 
 
 @pytest.fixture(scope="module")

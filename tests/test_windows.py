@@ -2,7 +2,6 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +22,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _byte_level(lines: list[str], *, prefix: bool) -> PreTrainedTokenizerFast:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..columns import need_pyarrow
-from ..errors import ConfigError, DataError, nearest
+from ..errors import DataError
 from .records import Keys, Mark, Record
 
 # Rows decoded at a time.
@@ -31,14 +31,7 @@ class ParquetRows:
         """Raise ConfigError if a column is missing, DataError if the file is not parquet."""
         with self._open() as file:
             columns = file.schema_arrow.names
-        for key, needed, option in (
-            (self.keys.text, True, "--text-key"),
-            (self.keys.id, self.keys.id_needed, "--id-key"),
-        ):
-            if needed and key not in columns:
-                raise ConfigError(
-                    f"{self.label}: no column {key!r}; {nearest(key, columns)}; name it with {option}"
-                )
+        self.keys.check(columns, self.label)
 
     def records(self, start: Mark) -> Iterator[Record]:
         """Yield the rows that follow `start`; of a damaged row group one record tells."""

@@ -1,10 +1,11 @@
 """Records: what one line, row or file holds, and where the next one begins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..attempts import is_null, text_fault
+from ..errors import ConfigError, nearest
 
 _ABSENT = object()
 # Names of keys that an error shows; a record may have thousands.
@@ -62,6 +63,19 @@ class Keys:
     text: str = "text"
     id: str = "id"
     id_needed: bool = False
+
+    def check(self, columns: Sequence[str], label: str) -> None:
+        """Raise ConfigError if a table has no column of the texts, or none of the ids where they are needed.
+
+        Args:
+            columns: names of the columns that are there.
+            label: name of the table in messages.
+        """
+        for key, needed, option in ((self.text, True, "--text-key"), (self.id, self.id_needed, "--id-key")):
+            if needed and key not in columns:
+                raise ConfigError(
+                    f"{label}: no column {key!r}; {nearest(key, columns)}; name it with {option}"
+                )
 
     def record(self, row: Mapping[str, Any], *, where: str, mark: Mark, done: int) -> Record:
         """Return the record of an object or row, with its fault if text or id is missing or of a wrong type."""

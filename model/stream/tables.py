@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import ConfigError, DataError, nearest
+from ..errors import ConfigError, DataError
 from .lines import LONGEST, ByteLines, CorruptFile, LongLine
 from .records import Keys, Mark, Record, not_utf8
 
@@ -97,14 +97,7 @@ class CsvRows:
     def check(self) -> None:
         """Raise ConfigError if there is no header, or none that names the columns."""
         columns, _, _ = self._header()
-        for key, needed, option in (
-            (self.keys.text, True, "--text-key"),
-            (self.keys.id, self.keys.id_needed, "--id-key"),
-        ):
-            if needed and key not in columns:
-                raise ConfigError(
-                    f"{self.label}: no column {key!r}; {nearest(key, columns)}; name it with {option}"
-                )
+        self.keys.check(columns, self.label)
 
     def records(self, start: Mark) -> Iterator[Record]:
         """Yield what follows `start`, the faulty rows too."""

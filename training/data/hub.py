@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...model.columns import ENTITY, STAMP, document_row
 from ...model.document import Document, Entity, Relation
 from ...model.errors import DataError
 from ...model.schema import LabelSchema
@@ -20,9 +21,7 @@ from .files import Faults, write_bytes
 if TYPE_CHECKING:
     import datasets
 
-_ENTITY = ("id", "start", "end", "label", "text", "name", "score", "cluster", "word_start", "word_end")
 _COLUMNS = ("id", "text", "entities", "relations", "clusters", "schema", "model")
-_STAMP = ("name", "version", "hash")
 _TASK = "the format 'datasets'"
 _ROW = "what training.data.hub.to_dataset() writes"
 
@@ -50,7 +49,7 @@ def features(schema: LabelSchema | None = None, *, class_labels: bool = False) -
         if schema.relations:
             kinds["relation"] = ClassLabel(names=list(schema.relation_labels))
     types = dict.fromkeys(("id", "text", "name"), "string") | {"score": "float64"}
-    entity = {key: kinds["entity"] if key == "label" else Value(types.get(key, "int64")) for key in _ENTITY}
+    entity = {key: kinds["entity"] if key == "label" else Value(types.get(key, "int64")) for key in ENTITY}
     relation = {
         "head": Value("string"),
         "label": kinds["relation"],
@@ -64,7 +63,7 @@ def features(schema: LabelSchema | None = None, *, class_labels: bool = False) -
             "entities": List(entity),
             "relations": List(relation),
             "clusters": List(List(Value("string"))),
-            "schema": {key: Value("string") for key in _STAMP},
+            "schema": {key: Value("string") for key in STAMP},
             "model": Value("string"),
         }
     )
@@ -80,7 +79,7 @@ def to_dataset(documents: Iterable[Document]) -> "datasets.Dataset":
     columns = features()
     from datasets import Dataset
 
-    rows = [_row(document) for document in documents]
+    rows = [document_row(document) for document in documents]
     try:
         return Dataset.from_dict({key: [row[key] for row in rows] for key in _COLUMNS}, features=columns)
     except UnicodeEncodeError as error:
@@ -167,7 +166,7 @@ def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Cou
     # Not Dataset.to_parquet, which draws a progress bar; the features are in the metadata of the table.
     pyarrow.parquet.write_table(dataset.data.table, buffer)
     write_bytes(path, buffer.getvalue())
-    beside = sum(len(set(document.schema) - set(_STAMP)) for document in documents)
+    beside = sum(len(set(document.schema) - set(STAMP)) for document in documents)
     return +Counter({"entries of the schema stamp": beside})
 
 
@@ -176,20 +175,6 @@ def detects(path: Path) -> bool:
     if path.is_dir():
         return next(path.rglob("*.parquet"), None) is not None
     return path.suffix == ".parquet"
-
-
-def _row(document: Document) -> dict[str, Any]:
-    return {
-        "id": document.id,
-        "text": document.text,
-        "entities": [{key: getattr(e, key) for key in _ENTITY} for e in document.entities],
-        "relations": [
-            {"head": r.head, "label": r.label, "tail": r.tail, "score": r.score} for r in document.relations
-        ],
-        "clusters": [list(cluster) for cluster in document.clusters],
-        "schema": {key: document.schema.get(key) for key in _STAMP},
-        "model": document.model,
-    }
 
 
 def _documents(dataset: "datasets.Dataset", schema: LabelSchema | None, faults: Faults) -> list[Document]:
