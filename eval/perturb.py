@@ -5,19 +5,15 @@ Each one turns a document into a list of edits; `carry` makes them and moves eve
 beginning of a word and a mention in it (its proclitic) stays outside the mention and the same after folding.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from zlib import crc32
 
 import numpy as np
 
 from ..model.document import Document
-from ..model.errors import ConfigError
-from ..model.text import make_entity
-from ..training.edits import Edit
+from ..training.edits import Edit, rewrite
 from . import perturb_letters as letters
 
 Edits = Callable[[Document, np.random.Generator], list[Edit]]
@@ -72,45 +68,14 @@ def perturbations() -> dict[str, Perturbation]:
 
 
 def carry(document: Document, edits: Sequence[Edit]) -> Document:
-    """Return the document with the edits made and its annotation moved along.
+    """Return the document with the edits made and its annotation moved along, as `training.edits.rewrite` does.
 
-    As `training.edits.rewrite`, in time linear in text and mentions, and scores and clusters are kept: a span
-    that begins at an edit's start begins at its replacement, and what is put in at an edge of a span is outside.
     Deletions that would leave nothing of a mention are not made.
 
     Raises:
         ConfigError: edits that overlap, or cross the edge of a mention.
     """
-    ordered = sorted((e for e in edits if not _empties(document, e)), key=lambda e: (e.start, e.end))
-    if not ordered:
-        return document
-    parts: list[str] = []
-    at = 0
-    for edit in ordered:
-        if edit.start < at:
-            raise ConfigError(f"two edits overlap at {edit.start}; accepted: edits apart from each other")
-        parts += [document.text[at : edit.start], edit.text]
-        at = edit.end
-    text = "".join([*parts, document.text[at:]])
-    ends = [e.end for e in ordered]
-    shifts = [0, *accumulate(len(e.text) - (e.end - e.start) for e in ordered)]
-
-    def moved(offset: int, *, is_end: bool) -> int:
-        done = bisect_right(ends, offset)
-        while is_end and done and ordered[done - 1].start == offset:  # put in at the end: outside
-            done -= 1
-        if done < len(ordered) and ordered[done].start < offset:
-            raise ConfigError(
-                f"an edit crosses the edge of a mention at {offset}; accepted: edits on one side"
-            )
-        return offset + shifts[done]
-
-    entities = []
-    for e in document.entities:
-        start, end = moved(e.start, is_end=False), moved(e.end, is_end=True)
-        made = make_entity(text, start, end, e.label, id=e.id, score=e.score)
-        entities.append(replace(made, cluster=e.cluster))
-    return replace(document, text=text, entities=tuple(entities))
+    return rewrite(document, [e for e in edits if not _empties(document, e)])
 
 
 def _empties(document: Document, edit: Edit) -> bool:

@@ -137,7 +137,7 @@ def candidate_pairs(mentions: Sequence[Mention]) -> list[tuple[int, int]]:
         }
         keys.add((mention.label, f"¶{mention.paragraph}"))
         nearest: dict[str, int] = {}
-        for key in sorted(keys):
+        for key in keys:
             for spelling, i in islice(reversed(by_key[key].items()), _MAX_ANTECEDENTS):
                 nearest[spelling] = max(i, nearest.get(spelling, -1))
         latest = sorted(nearest.values())[-_MAX_ANTECEDENTS:]

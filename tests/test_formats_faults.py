@@ -1,13 +1,16 @@
 """Every fault of an annotation file is reported with file, line, what was found and what is accepted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from isnad.model.document import Document
+from isnad.model.document import Document, Relation
 from isnad.model.errors import DataError
 from isnad.model.schema import LabelSchema
+from isnad.model.text import make_entity
 from isnad.training.data import brat, detect_format, inline, read_documents, write_documents
+from isnad.training.data.files import Faults
 
 SCHEMA = LabelSchema.from_yaml(Path(__file__).resolve().parents[1] / "configs" / "schemas" / "wojood.yaml")
 
@@ -120,9 +123,49 @@ def test_one_error_reports_many_faults_in_the_order_of_their_lines(tmp_path):
     assert rows[0] == f"{path}:2: 26 faults"
     assert rows[1].startswith("  line 2: unknown entity type 'PRES'; accepted: did you mean 'PERS'?")
     assert rows[2].startswith("  line 3: «1 visted 2»: unknown relation")
-    assert rows[3].startswith("  line 5: unknown entity type 'GPA'; accepted: did you mean 'GPE'?")
-    assert len(rows) == 22
-    assert rows[-1] == "  … and 6 more"
+    # What is alike is one row, with the number and the first places.
+    places = ", ".join(f"line {n} «بغداد» in 'خبر'" for n in (5, 6, 7))
+    assert rows[3].startswith(
+        f"  unknown entity type 'GPA', 24 times ({places}, …); accepted: did you mean 'GPE'?"
+    )
+    assert len(rows) == 4
+
+
+def test_an_error_lists_twenty_kinds_of_faults():
+    faults = Faults("a.txt")
+    for n in range(24):
+        faults.add(f"unknown entity type 'X{n}'", line=n // 2 + 1)
+        faults.add(f"unknown entity type 'X{n}'", line=30)
+    with pytest.raises(DataError) as caught:
+        faults.raise_any()
+    rows = str(caught.value).split("\n")
+    assert (
+        rows[0] == "a.txt:1: 48 faults" and rows[1] == "  unknown entity type 'X0', 2 times (line 1, line 30)"
+    )
+    assert len(rows) == 22 and rows[-1] == "  … and 8 more"
+
+
+def test_one_kind_of_fault_is_one_sentence(tmp_path):
+    """A label that the schema lacks, and a signature that it forbids, in every line of a JSON file."""
+    text = "زار قاآني بغداد"
+    entities = (make_entity(text, 4, 9, "PERS", id="T1"), make_entity(text, 10, 15, "GPE", id="T2"))
+    names = tuple(replace(e, label="ARM") if e.label == "GPE" else e for e in entities)
+    path = tmp_path / "many.jsonl"
+    lines = [Document(text, names, id=f"d{n}").to_json(indent=None) for n in range(1, 6)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_documents(path, schema=SCHEMA)
+    assert caught.value.line == 1 and "\n" not in str(caught.value)
+    places = ", ".join(f"line {n} «بغداد» in 'd{n}'" for n in (1, 2, 3))
+    assert caught.value.found == f"unknown entity type 'ARM', 5 times ({places}, …)"
+    link = (Relation("T2", "visited", "T1"),)
+    lines = [Document(text, entities, link, id=f"d{n}").to_json(indent=None) for n in (1, 2)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_documents(path, schema=SCHEMA)
+    assert caught.value.found == (
+        "visited from GPE to PERS, 2 times (line 1 «T2 visited T1» in 'd1', line 2 «T2 visited T1» in 'd2')"
+    )
 
 
 def test_a_faulty_mention_is_one_fault_and_not_also_that_of_its_relations():

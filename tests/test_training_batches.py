@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from isnad.model.document import Document
+from isnad.model.document import Document, Relation
 from isnad.model.schema import LabelSchema
+from isnad.model.text import make_entity
 from isnad.model.windows import LETTER_SLOTS, WindowMaker
 from isnad.training.augment import Augmenter
 from isnad.training.collate import Collator, ParagraphDataset
 from isnad.training.data.annotation import Source
-from isnad.training.examples import split_paragraphs
+from isnad.training.examples import Unreachable, build_examples, split_paragraphs
 
 
 def test_epochs_show_a_share_of_a_source_in_turn(
@@ -24,6 +25,35 @@ def test_epochs_show_a_share_of_a_source_in_turn(
     for shown in epochs:
         assert sum(i < parts for i in shown) == round(0.25 * parts)
         assert sorted(i for i in shown if i >= parts) == sorted([*range(parts, len(data))] * 2)
+
+
+def test_gold_that_is_not_learned_is_listed_where_it_stands(
+    maker: WindowMaker, schema: LabelSchema, articles: list[Document]
+) -> None:
+    text = "زار قاآني بغداد.\nوفي المستشفيات\nقرب البصرة."
+    spans = [("T1", "قاآني", "PERS"), ("T2", "بغداد", "GPE"), ("T3", "شفيات", "FAC"), ("T4", "البصرة", "GPE")]
+    entities = [
+        make_entity(text, text.index(t), text.index(t) + len(t), label, id=id_) for id_, t, label in spans
+    ]
+    over_lines = make_entity(text, text.index("شفيات"), text.index(" البصرة"), "LOC", id="T5")
+    links = [("T1", "T2"), ("T1", "T4"), ("T3", "T4")]
+    document = Document(
+        text,
+        (*entities, over_lines),
+        tuple(Relation(head, "located_in", tail) for head, tail in links),
+        id="خبر",
+    )
+    found = ParagraphDataset([Source("a", [*articles[:1], document])], maker, schema).unreachable
+    assert [(d, text[s:e], label) for d, s, e, label, _ in found.entities] == [
+        ("خبر", "شفيات", "FAC"),
+        ("خبر", "شفيات\nقرب", "LOC"),
+    ]
+    assert {(head, tail) for _, head, _, tail, _ in found.relations} == set(links[1:])
+    # Whole, the document has the same windows, so the same is out of reach.
+    whole = Unreachable()
+    list(build_examples(document, maker, schema, unreachable=whole))
+    assert [e[:4] for e in whole.entities] == [e[:4] for e in found.entities]
+    assert [r[:4] for r in whole.relations] == [r[:4] for r in found.relations]
 
 
 def test_items_depend_on_seed_epoch_and_index_alone(

@@ -65,7 +65,7 @@ class Augmenter:
                 edit = self._proclitic(entity, name, before, random)
                 if edit and not any(o.start < edit.end and edit.start < o.end for o in others):
                     edits.append(edit)
-        changed = rewrite(document, edits) if edits else document
+        changed = rewrite(document, edits)
         return misspell(changed, random, rate=self._noise) if self._noise else changed
 
     @staticmethod

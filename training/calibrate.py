@@ -39,6 +39,16 @@ class Observations:
     valid: NDArray[np.bool_]
     gold: NDArray[np.int64]
 
+    @classmethod
+    def joined(cls, parts: Sequence["Observations"]) -> "Observations":
+        """Return the observations of several sets of documents together."""
+        return cls(
+            logits=np.concatenate([p.logits for p in parts]),
+            correct=np.concatenate([p.correct for p in parts]),
+            valid=np.concatenate([p.valid for p in parts]),
+            gold=np.sum([p.gold for p in parts], axis=0),
+        )
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -127,13 +137,17 @@ def set_decisions(config: IsnadConfig, schema: LabelSchema, spans: Observations,
         ("entity", schema.entity_labels, spans),
         ("relation", schema.relation_labels, pairs),
     ):
-        fitted = calibrate(observed)
-        config.calibration[kind] = {
-            label: [round(float(x), 4) for x in row]
-            for label, row in zip(labels, fitted.scaling, strict=True)
-        }
-        thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
-        setattr(config, f"{kind}_thresholds", thresholds)
+        write_decisions(config, kind, labels, calibrate(observed))
+
+
+def write_decisions(config: IsnadConfig, kind: str, labels: Sequence[str], fitted: Calibration) -> None:
+    """Write what was fitted for the labels of a kind, "entity" or "relation", into a model's configuration."""
+    scaling = {
+        label: [round(float(x), 4) for x in row] for label, row in zip(labels, fitted.scaling, strict=True)
+    }
+    thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
+    config.calibration = {**(config.calibration or {}), kind: scaling}
+    setattr(config, f"{kind}_thresholds", thresholds)
 
 
 def best_threshold(probability: NDArray[np.floating], correct: NDArray[np.bool_], gold: int) -> float:

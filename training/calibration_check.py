@@ -9,7 +9,6 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from ..model.configuration import IsnadConfig
@@ -99,14 +98,15 @@ def cross_fitted(
             f"{folds} folds of {len(documents)} documents; accepted: 2 folds or more, and a document for each"
         )
     schema = config.schema()
-    maker = WindowMaker(tokenizer, max_pieces=config.max_pieces, overlap_pieces=config.overlap_pieces)
+    maker = WindowMaker.of(tokenizer, config)
     observed = [observe(backend, maker, schema, [d], cross_sentence=config.cross_sentence) for d in documents]
     order = sorted(range(len(documents)), key=lambda i: documents[i].id)
     found: dict[int, tuple[Document, Document]] = {}
     for fold in range(folds):
         held_out = order[fold::folds]
         rest = [observed[i] for i in order if i not in set(held_out)]
-        fitted = refitted(config, schema, _joined([s for s, _ in rest]), _joined([p for _, p in rest]))
+        spans, links = (Observations.joined([seen[n] for seen in rest]) for n in (0, 1))
+        fitted = refitted(config, schema, spans, links)
         part = predict(backend, fitted, tokenizer, [documents[i] for i in held_out])
         found.update(zip(held_out, zip(part.returned, part.candidates, strict=True), strict=True))
     pairs = [found[i] for i in range(len(documents))]
@@ -120,15 +120,6 @@ def refitted(
     config = copy.deepcopy(config)
     set_decisions(config, schema, spans, pairs)
     return config
-
-
-def _joined(parts: Sequence[Observations]) -> Observations:
-    return Observations(
-        logits=np.concatenate([p.logits for p in parts]),
-        correct=np.concatenate([p.correct for p in parts]),
-        valid=np.concatenate([p.valid for p in parts]),
-        gold=np.sum([p.gold for p in parts], axis=0),
-    )
 
 
 def _key(window: Window) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from ..model.document import Document
 from ..model.schema import LabelSchema
 from ..model.windows import WindowMaker
 from .data.annotation import Annotation, Source
-from .examples import Example, build_examples, split_paragraphs
+from .examples import Example, Unreachable, build_examples, build_paragraphs
 
 Augmentation = Callable[[Document, np.random.Generator], Document]
 
@@ -30,6 +30,7 @@ class ParagraphDataset(Dataset):
 
     Attributes:
         lengths: pieces of the longest window of every paragraph.
+        unreachable: gold that cannot be learned from.
     """
 
     def __init__(
@@ -44,17 +45,20 @@ class ParagraphDataset(Dataset):
         self._maker, self._schema, self._augment, self._seed = maker, schema, augment, seed
         self._epoch = 0
         self._parts: list[Document] = []
+        self._plain: list[list[Example]] = []
         self._readings: list[Annotation | None] = []
         self._shares: list[tuple[int, int, float]] = []
+        self.unreachable = Unreachable()
         for source in sources:
-            parts = [part for document in source.documents for part in split_paragraphs(document)]
-            self._shares.append((len(self._parts), len(self._parts) + len(parts), source.weight))
-            self._parts += parts
-            self._readings += [source.annotation] * len(parts)
-        self._plain = [
-            list(build_examples(part, maker, schema, annotation=reading))
-            for part, reading in zip(self._parts, self._readings, strict=True)
-        ]
+            first, reading = len(self._parts), source.annotation
+            for document in source.documents:
+                for part, examples in build_paragraphs(
+                    document, maker, schema, unreachable=self.unreachable, annotation=reading
+                ):
+                    self._parts.append(part)
+                    self._plain.append(examples)
+                    self._readings.append(reading)
+            self._shares.append((first, len(self._parts), source.weight))
         self.lengths = [max((len(e.window.input_ids) for e in row), default=0) for row in self._plain]
 
     def set_epoch(self, epoch: int) -> None:

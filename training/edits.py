@@ -1,9 +1,12 @@
 """Edits of a gold text that carry its annotation along."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from ..model.document import Document
+from ..model.errors import ConfigError
 from ..model.text import make_entity
 
 
@@ -17,32 +20,41 @@ class Edit:
 
 
 def rewrite(document: Document, edits: Sequence[Edit]) -> Document:
-    """Return the document with the edits made and every offset moved along.
+    """Return the document with the edits made and every offset moved along; itself if there are none.
 
-    A span that begins at an edit's start begins at its replacement; a span that begins at an edit's end
-    begins after it.
+    A span that begins at an edit's start begins at its replacement, one that begins at an edit's end begins after
+    it, and what is put in at an edge of a span is outside. Linear in text, edits and mentions but for the sorting.
+
+    Raises:
+        ConfigError: edits that overlap, or cross the edge of a mention.
     """
+    if not edits:
+        return document
     ordered = sorted(edits, key=lambda e: (e.start, e.end))
     parts: list[str] = []
     at = 0
     for edit in ordered:
         if edit.start < at:
-            raise ValueError(f"edits overlap at {edit.start}")
+            raise ConfigError(f"two edits overlap at {edit.start}; accepted: edits apart from each other")
         parts += [document.text[at : edit.start], edit.text]
         at = edit.end
     text = "".join([*parts, document.text[at:]])
+    ends = [e.end for e in ordered]
+    shifts = [0, *accumulate(len(e.text) - (e.end - e.start) for e in ordered)]
 
     def moved(offset: int, *, is_end: bool) -> int:
-        shift = 0
-        for edit in ordered:
-            before = edit.end <= offset and (edit.end > edit.start or edit.start < offset or not is_end)
-            if not before:
-                break
-            shift += len(edit.text) - (edit.end - edit.start)
-        return offset + shift
+        done = bisect_right(ends, offset)
+        while is_end and done and ordered[done - 1].start == offset:  # put in at the end: outside
+            done -= 1
+        if done < len(ordered) and ordered[done].start < offset:
+            raise ConfigError(
+                f"an edit crosses the edge of a mention at {offset}; accepted: edits on one side"
+            )
+        return offset + shifts[done]
 
-    entities = [
-        make_entity(text, moved(e.start, is_end=False), moved(e.end, is_end=True), e.label, id=e.id)
-        for e in document.entities
-    ]
+    entities = []
+    for e in document.entities:
+        start, end = moved(e.start, is_end=False), moved(e.end, is_end=True)
+        made = make_entity(text, start, end, e.label, id=e.id, score=e.score)
+        entities.append(replace(made, cluster=e.cluster))
     return replace(document, text=text, entities=tuple(entities))

@@ -78,6 +78,48 @@ def split_paragraphs(document: Document) -> list[Document]:
     return parts
 
 
+def build_paragraphs(
+    document: Document,
+    maker: WindowMaker,
+    schema: LabelSchema,
+    *,
+    unreachable: Unreachable,
+    annotation: Annotation | None = None,
+) -> list[tuple[Document, list[Example]]]:
+    """Return the paragraphs of a document, see `split_paragraphs`, each with its examples.
+
+    Args:
+        document: gold.
+        maker, schema, annotation: as in `build_examples`.
+        unreachable: gold that none of the examples can express is appended here, in offsets of the document.
+    """
+    made: list[tuple[Document, list[Example]]] = []
+    kept_entities: set[str] = set()
+    kept_relations: set[Relation] = set()
+    for (at, _), part in zip(paragraphs(document.text), split_paragraphs(document), strict=True):
+        lost = Unreachable()
+        made.append(
+            (part, list(build_examples(part, maker, schema, unreachable=lost, annotation=annotation)))
+        )
+        unreachable.entities += [
+            (document.id, at + s, at + e, label, why) for _, s, e, label, why in lost.entities
+        ]
+        unreachable.relations += [(document.id, h, label, t, why) for _, h, label, t, why in lost.relations]
+        kept_entities |= {e.id for e in part.entities}
+        kept_relations |= set(part.relations)
+    unreachable.entities += [
+        (document.id, e.start, e.end, e.label, "in no paragraph")
+        for e in document.entities
+        if e.id not in kept_entities
+    ]
+    unreachable.relations += [
+        (document.id, r.head, r.label, r.tail, "ends in different paragraphs")
+        for r in document.relations
+        if r not in kept_relations
+    ]
+    return made
+
+
 def locate(text: str, window: Window, entity: Entity, *, whole: bool = False) -> tuple[int, int, int] | str:
     """Return (first word, last word, proclitic letters) of an entity in a window, or why there is none.
 

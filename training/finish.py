@@ -29,9 +29,7 @@ def finish(
     dev: Sequence[Document],
 ) -> None:
     """Fit the coreference head on the training data, then calibration and thresholds on the development data."""
-    maker = WindowMaker(
-        tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-    )
+    maker = WindowMaker.of(tokenizer, model.config)
     pad_id = tokenizer.pad_token_id or 0
     model.eval()
     pairs = mention_pairs(model, maker, schema, train, pad_id)

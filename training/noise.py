@@ -38,7 +38,7 @@ def misspell(document: Document, random: np.random.Generator, *, rate: float) ->
         edit = _edit(document.text, start, end, following, starts, random)
         if edit is not None:
             edits.append(edit)
-    return rewrite(document, edits) if edits else document
+    return rewrite(document, edits)
 
 
 def _edit(

@@ -1,20 +1,17 @@
 """A self-contained HTML view of documents: nested mentions, relations, clusters; no network."""
 
-import base64
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from pathlib import Path
-from string import Template
 
 from ..document import Document, Entity, Relation
 from ..schema import EntityType, LabelSchema, RelationType
 from .characters import has_rtl, joins, one_line, printable
 from .nesting import Close, Open, Text, nest
+from .page import asset, esc, page, palette
 
 # Part of the hash that gives a label its colour. Any value works; this one was searched for so that the
 # commonest types of news (persons, organisations, countries, roles, events) get hues far apart.
@@ -44,15 +41,16 @@ def to_html(
         schema: adds the descriptions of labels to the legend and draws symmetric relations as such.
     """
     schema_view = _SchemaView.of(schema)
-    parts = [f'<div class="isnad" lang="ar" dir="rtl">\n<style>\n{_asset("viewer.css")}</style>']
+    style = viewer_style() if full_page else palette() + viewer_style()
+    parts = [f'<div class="isnad" lang="ar" dir="rtl">\n<style>\n{style}</style>']
     if full_page:
-        parts.append(f"<h1><bdi>{_esc(one_line(title))}</bdi></h1>")
+        parts.append(f"<h1><bdi>{esc(one_line(title))}</bdi></h1>")
     if full_page and len(documents) > 1:
         parts.append(_contents(documents))
     if not documents:
         parts.append(f'<p class="isnad-meta">{_both("لا وثائق", "no documents")}</p>')
     for number, document in enumerate(documents, 1):
-        heading = _esc(_heading(document, number))
+        heading = esc(_heading(document, number))
         if full_page:
             tag, attributes, first = "article", f' id="doc-{number}"', f"<h2><bdi>{heading}</bdi></h2>"
         elif len(documents) > 1:
@@ -62,15 +60,17 @@ def to_html(
             tag, attributes, first = "article", "", ""
         body = _document(document, schema_view)
         parts.append(f'<{tag} class="isnad-doc"{attributes}>{first}\n{body}\n</{tag}>')
-    script = _asset("viewer.js")
+    script = asset(__file__, "viewer.js")
     parts.append(f"<script>{script}</script>\n</div>")
     body = "\n".join(parts)
     if not full_page:
         return body + "\n"
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return Template(_asset("page.html")).substitute(
-        title=_esc(one_line(title)), script_hash=f"sha256-{digest}", body=body
-    )
+    return page(f"<body>\n{body}\n</body>", title=title, script=script, lang="ar")
+
+
+def viewer_style() -> str:
+    """Return the rules that draw texts with their mentions, in the colours of `page.palette`."""
+    return asset(__file__, "viewer.css")
 
 
 def colour(label: str) -> tuple[int, int]:
@@ -100,15 +100,6 @@ class _SchemaView:
         )
 
 
-@cache
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def _esc(text: str) -> str:
-    return escape(printable(text), quote=True)
-
-
 def _both(arabic: str, english: str) -> str:
     return f'{arabic} <span class="isnad-en" lang="en" dir="ltr">{english}</span>'
 
@@ -119,7 +110,7 @@ def _paint(label: str) -> str:
 
 
 def _chip(label: str) -> str:
-    return f'<span class="isnad-chip" style="{_paint(label)}">{_esc(one_line(label))}</span>'
+    return f'<span class="isnad-chip" style="{_paint(label)}">{esc(one_line(label))}</span>'
 
 
 def _heading(document: Document, number: int) -> str:
@@ -132,8 +123,8 @@ def _contents(documents: Sequence[Document]) -> str:
         start = one_line(document.text.strip()[:200].partition("\n")[0])
         excerpt = start if len(start) <= 80 else start[:80].rsplit(" ", 1)[0] + "…"
         items.append(
-            f'<li><a href="#doc-{number}"><bdi>{_esc(_heading(document, number))}</bdi></a> '
-            f'<bdi class="isnad-more">{_esc(excerpt)}</bdi></li>\n'
+            f'<li><a href="#doc-{number}"><bdi>{esc(_heading(document, number))}</bdi></a> '
+            f'<bdi class="isnad-more">{esc(excerpt)}</bdi></li>\n'
         )
     return f'<nav class="isnad-toc" aria-label="المحتويات"><ol>{"".join(items)}</ol></nav>'
 
@@ -158,7 +149,7 @@ def _meta(document: Document) -> str:
     )
     parts = [f"{_both(arabic, english)}&nbsp;<bdi>{n:,}</bdi>" for arabic, english, n in counts]
     schema = " ".join(document.schema[k] for k in ("name", "version", "hash") if document.schema.get(k))
-    parts += [f'<bdi dir="ltr">{_esc(one_line(x))}</bdi>' for x in (document.model, schema) if x]
+    parts += [f'<bdi dir="ltr">{esc(one_line(x))}</bdi>' for x in (document.model, schema) if x]
     return f'<p class="isnad-meta">{" · ".join(parts)}</p>'
 
 
@@ -167,9 +158,9 @@ def _legend(entities: Iterable[Entity], schema: _SchemaView) -> str:
     if not counts:
         return f'<p class="isnad-meta">{_both("لا كيانات", "no entities")}</p>'
     keys = [
-        f'<button type="button" class="isnad-key" aria-pressed="true" data-label="{_esc(label)}" '
-        f'style="{_paint(label)}" title="{_esc(schema.descriptions.get(label, ""))}">'
-        f"<bdi>{_esc(one_line(label))}</bdi> {count}</button>"
+        f'<button type="button" class="isnad-key" aria-pressed="true" data-label="{esc(label)}" '
+        f'style="{_paint(label)}" title="{esc(schema.descriptions.get(label, ""))}">'
+        f"<bdi>{esc(one_line(label))}</bdi> {count}</button>"
         for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
     return f'<div class="isnad-legend">{"".join(keys)}</div>'
@@ -202,8 +193,8 @@ def _mark(document: Document, piece: Open) -> str:
     group = "" if entity.cluster is None else f' data-group="{entity.cluster}"'
     cut = "" if piece.last else ' class="isnad-cut"'
     return (
-        f'<mark{cut} data-index="{piece.index}"{group} data-label="{_esc(entity.label)}" '
-        f'title="{_esc(_tooltip(document, entity))}" style="{_paint(entity.label)};--height:{piece.height}">'
+        f'<mark{cut} data-index="{piece.index}"{group} data-label="{esc(entity.label)}" '
+        f'title="{esc(_tooltip(document, entity))}" style="{_paint(entity.label)};--height:{piece.height}">'
     )
 
 
@@ -244,15 +235,15 @@ def _relation(
     about = schema.descriptions.get(relation.label)
     # The page runs from right to left, so the arrow from head to tail points left.
     cells = (
-        f"<td><bdi>{_esc(one_line(head.name))}</bdi>&nbsp;{_chip(head.label)}</td>"
+        f"<td><bdi>{esc(one_line(head.name))}</bdi>&nbsp;{_chip(head.label)}</td>"
         f'<td><span class="isnad-arrow">{"↔" if symmetric else "←"}</span>'
-        f'<span class="isnad-rel">{_esc(label)}</span></td>'
-        f"<td><bdi>{_esc(one_line(tail.name))}</bdi>&nbsp;{_chip(tail.label)}</td>"
+        f'<span class="isnad-rel">{esc(label)}</span></td>'
+        f"<td><bdi>{esc(one_line(tail.name))}</bdi>&nbsp;{_chip(tail.label)}</td>"
     )
     score = f'<td><span class="isnad-num">{relation.score:.2f}</span></td>' if scored else ""
     return (
         f'<tr tabindex="0" data-ends="{ends[0]} {ends[1]}" '
-        f'title="{_esc(title + (chr(10) + about if about else ""))}">{cells}{score}</tr>\n'
+        f'title="{esc(title + (chr(10) + about if about else ""))}">{cells}{score}</tr>\n'
     )
 
 
@@ -264,10 +255,10 @@ def _clusters(document: Document) -> str:
     for number, members in enumerate(document.clusters):
         names = Counter(one_line(entities[m].name) for m in members)
         longest = max(names, key=len)
-        others = "، ".join(f"<bdi>{_esc(n)}</bdi> ×{c}" for n, c in names.most_common())
+        others = "، ".join(f"<bdi>{esc(n)}</bdi> ×{c}" for n, c in names.most_common())
         more = f'<span class="isnad-more">{others}</span>' if len(names) > 1 else ""
         items.append(
-            f'<li tabindex="0" data-group="{number}"><bdi>{_esc(longest)}</bdi>&nbsp;'
+            f'<li tabindex="0" data-group="{number}"><bdi>{esc(longest)}</bdi>&nbsp;'
             f'{_chip(entities[members[0]].label)} <span class="isnad-num">×{len(members)}</span> {more}</li>'
         )
     return (

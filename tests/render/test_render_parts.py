@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from isnad.model.render.characters import joins, one_line, printable
 from isnad.model.render.html import colour
 from isnad.model.render.nesting import Close, Open, Text, nest
+from isnad.model.render.page import palette
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,7 @@ def test_labels_are_readable_in_every_hue_and_mode():
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    ((ink_light, ink_dark),) = re.findall(r"--ink: light-dark\(#(\w+), #(\w+)\)", css)
+    ((ink_light, ink_dark),) = re.findall(r"--ink: light-dark\(#(\w+), #(\w+)\)", palette())
     for hue in range(360):
         for tone in (0, 1):
             fills, tags = colours("fill", tone, hue), colours("tag", tone, hue)

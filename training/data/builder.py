@@ -54,17 +54,18 @@ class DocumentBuilder:
                 accepted=f"0 <= start < end <= {len(self.text)}, the length of the text in code points",
             )
         elif fault := entity_fault(self.schema, label):
-            self.refuse(id, fault[0], line=line, accepted=fault[1])
+            place = f"«{self.text[start:end]}» in {self.id!r}"
+            self.refuse(id, fault[0], line=line, accepted=fault[1], place=place)
         elif (first := self._first.setdefault((start, end, label), id)) != id:
             self._alias[id] = first
             self.notices["mention with span and label of another, read once"] += 1
         else:
             self._mentions[id] = make_entity(self.text, start, end, label, id=id)
 
-    def refuse(self, id: str, found: str, *, line: int = 0, accepted: str = "") -> None:
+    def refuse(self, id: str, found: str, *, line: int = 0, accepted: str = "", place: str = "") -> None:
         """Note a fault of the mention `id`, so that what refers to it is not reported as a second fault."""
         self._refused.add(id)
-        self.faults.add(found, line=line, accepted=accepted)
+        self.faults.add(found, line=line, accepted=accepted, place=place)
 
     def relate(self, head: str, label: str, tail: str, *, line: int = 0, shown: str = "") -> None:
         """Add a relation between two mention ids; `shown` is how the file writes it, for messages.
@@ -110,7 +111,7 @@ class DocumentBuilder:
     def _admits(self, head: str, label: str, tail: str, line: int, shown: str) -> bool:
         fault = relation_fault(self.schema, label)
         if fault:
-            self.faults.add(f"«{shown}»: {fault[0]}", line=line, accepted=fault[1])
+            self._refuse_link(shown, fault, line)
             return False
         known_ends = [self._known(end, line, f"«{shown}»") for end in (head, tail)]
         if not all(known_ends):
@@ -120,8 +121,13 @@ class DocumentBuilder:
             return False
         fault = signature_fault(self.schema, self._mentions[head].label, label, self._mentions[tail].label)
         if fault:
-            self.faults.add(f"«{shown}»: {fault[0]}", line=line, accepted=fault[1])
+            self._refuse_link(shown, fault, line)
         return fault is None
+
+    def _refuse_link(self, shown: str, fault: tuple[str, str], line: int) -> None:
+        found, accepted = fault
+        place = f"«{shown}» in {self.id!r}"
+        self.faults.add(f"«{shown}»: {found}", line=line, accepted=accepted, kind=found, place=place)
 
     def _known(self, id: str, line: int, shown: str) -> bool:
         if id in self._mentions:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...model.document import Document
@@ -10,9 +10,9 @@ from ...model.errors import DataError, nearest
 from ...model.schema import LabelSchema
 from . import losses
 from .builder import DocumentBuilder
-from .columns import ColumnSentence, Repair, chunk, read_columns
+from .columns import ColumnSentence, Repair, chunk, mend_sentence, read_columns
 from .detokenise import spaced
-from .files import MAX_FAULTS, Faults, read_text
+from .files import MAX_FAULTS, Faults, log_notices, named, read_text
 from .schemes import AUTO, OUTSIDE, SCHEMES, WordSpan, mend_tags
 
 BOUNDARY = "-DOCSTART-"
@@ -20,6 +20,54 @@ SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".bilou", ".tsv", ".txt
 TAG = re.compile(r"O|[BIESLU]-\S+")
 # A file is of columns if this share of its first lines has a tag where tags are.
 _SHARE, _LOOKED_AT = 0.9, 500
+
+
+def read_files(
+    path: Path, read_one: Callable[[Path, Faults, Counter[str]], list[Document]]
+) -> list[Document]:
+    """Return the documents of a column file, or of all of a folder in the order of their names.
+
+    Args:
+        path: the file or folder.
+        read_one: returns the documents of one file; what it adds to the faults is raised, to the notices logged.
+
+    Raises:
+        DataError: no column file, the faults of one, or documents of one name.
+    """
+    files = files_of(path)
+    if not files:
+        raise DataError("no column files", path=path, accepted=f"files named {', '.join(SUFFIXES)}")
+    documents: list[Document] = []
+    for file in files:
+        faults, notices = Faults(file), Counter[str]()
+        documents += read_one(file, faults, notices)
+        faults.raise_any()
+        log_notices(file, notices)
+    named(documents)
+    return documents
+
+
+def read_plain(
+    path: Path,
+    faults: Faults,
+    notices: Counter[str],
+    *,
+    schema: LabelSchema,
+    nested: bool,
+    scheme: str = AUTO,
+    separator: str = AUTO,
+    tag_column: int | None = None,
+    sentences_per_document: int = 0,
+) -> list[Document]:
+    """Return the documents of one file that has nothing but words and tags; see there for the arguments.
+
+    `read_sentences`, `chunked` and `plain_documents` in turn; documents are named after the file.
+    """
+    found = read_sentences(path, nested=nested, separator=separator, tag_column=tag_column, notices=notices)
+    spans = chunked([s for _, s in found], schema, scheme, faults, notices)
+    return plain_documents(
+        found, spans, schema, faults, name=path.stem, sentences_per_document=sentences_per_document
+    )
 
 
 def read_sentences(
@@ -89,17 +137,25 @@ def several_tags(rows: Iterable[Sequence[str]]) -> bool:
     return several
 
 
-def looks_like_columns(path: Path) -> list[list[str]]:
-    """Return the tags of the first words of a file, or an empty list if it is not one of columns."""
+def column_file(path: Path) -> Path | None:
+    """Return a file of columns itself, or the first text file of a folder if it is one; None for anything else."""
+    if path.is_dir():
+        path = next(iter(files_of(path)), path)
+    if not path.is_file() or (path.suffix and path.suffix not in SUFFIXES):
+        return None
+    return path if _looks_like_columns(path) else None
+
+
+def _looks_like_columns(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             text = file.read(1 << 16).decode("utf-8", "ignore")
     except OSError:
-        return []
+        return False
     rows = [line.split() for line in text.removeprefix("\ufeff").split("\n")[:-1] or [text]]
     rows = [r for r in rows if r and r[0] != BOUNDARY and not (r[0] == "#" and not TAG.fullmatch(r[-1]))]
-    tags = [[cell for cell in row[1:] if TAG.fullmatch(cell)] for row in rows[:_LOOKED_AT]]
-    return tags if rows and sum(map(bool, tags)) >= _SHARE * len(tags) else []
+    tagged = [any(TAG.fullmatch(cell) for cell in row[1:]) for row in rows[:_LOOKED_AT]]
+    return bool(rows) and sum(tagged) >= _SHARE * len(tagged)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -112,36 +168,29 @@ def files_of(path: Path) -> list[Path]:
 def mended(
     sentences: Sequence[ColumnSentence], schema: LabelSchema, scheme: str, faults: Faults
 ) -> tuple[list[ColumnSentence], list[Repair]]:
-    """Return sentences with damaged tags replaced, and the repairs; unknown labels are faults.
+    """Return sentences with damaged tags replaced, and the repairs; unknown labels are faults, each once.
 
     A tag is damaged if it is rare and but a letter away from one of the schema's (`schemes.mend_tags`).
     """
     counts = Counter(tag for s in sentences for cell in s.cells for tag in cell)
     readings, unknown = mend_tags(counts, schema.entity_labels, scheme)
-    repairs: list[Repair] = []
     told: set[str] = set()
-    made: list[ColumnSentence] = []
-    for s in sentences:
-        cells = []
+    for s in sentences if unknown else ():
         for word, cell, line in zip(s.words, s.cells, s.lines, strict=True):
-            kept = []
             for tag in cell:
                 wrong = next((name for name in (tag, tag.partition("-")[2]) if name in unknown), "")
-                if wrong and wrong not in told:
-                    told.add(wrong)
-                    prefix = "" if wrong == tag else "a prefix and "
-                    accepted = f"{OUTSIDE}, or {prefix}a label of the schema {schema.name!r}; "
-                    faults.add(
-                        f"the tag {tag!r} of {word}",
-                        line=line,
-                        accepted=accepted + nearest(wrong, schema.entity_labels),
-                    )
-                if tag in readings:
-                    repairs.append(Repair(s.path, line, word, tag, readings[tag]))
-                kept.append(OUTSIDE if wrong else readings.get(tag, tag))
-            cells.append(tuple(t for t in kept if t != OUTSIDE) or (OUTSIDE,))
-        made.append(ColumnSentence(s.words, tuple(cells), s.lines, s.path))
-    return made, repairs
+                if not wrong or wrong in told:
+                    continue
+                told.add(wrong)
+                prefix = "" if wrong == tag else "a prefix and "
+                accepted = f"{OUTSIDE}, or {prefix}a label of the schema {schema.name!r}; "
+                faults.add(
+                    f"the tag {tag!r} of {word}",
+                    line=line,
+                    accepted=accepted + nearest(wrong, schema.entity_labels),
+                )
+    repairs: list[Repair] = []
+    return [mend_sentence(s, readings, repairs) for s in sentences], repairs
 
 
 def chunked(

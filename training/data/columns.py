@@ -5,7 +5,7 @@ They hold neither offsets nor the text as it was written; `corpora` makes docume
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,7 +146,7 @@ def mend(
             accepted=f"{OUTSIDE}, or a prefix and one of {', '.join(known)}; add what is missing to `labels`",
         )
     repairs: list[Repair] = []
-    mended = [_mend_sentence(s, readings, repairs) if readings else s for s in sentences]
+    mended = [mend_sentence(s, readings, repairs) if readings else s for s in sentences]
     return mended, repairs
 
 
@@ -247,7 +247,14 @@ def _sentence(rows: Sequence[tuple[str, Cell, int]], path: str) -> ColumnSentenc
     return ColumnSentence(tuple(words), tuple(cells), tuple(lines), path)
 
 
-def _mend_sentence(s: ColumnSentence, readings: dict[str, str], repairs: list[Repair]) -> ColumnSentence:
+def mend_sentence(s: ColumnSentence, readings: Mapping[str, str], repairs: list[Repair]) -> ColumnSentence:
+    """Return a sentence with other tags, O left out where a word has others too.
+
+    Args:
+        s: the sentence.
+        readings: for every damaged tag what it is read as, see `schemes.mend_tags`.
+        repairs: what is replaced is added here.
+    """
     cells: list[Cell] = []
     for word, cell, line in zip(s.words, s.cells, s.lines, strict=True):
         for tag in cell:

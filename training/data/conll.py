@@ -34,18 +34,10 @@ from ...model.errors import DataError, nearest
 from ...model.schema import LabelSchema
 from . import losses
 from .builder import DocumentBuilder
-from .column_documents import (
-    BOUNDARY,
-    SUFFIXES,
-    chunked,
-    files_of,
-    looks_like_columns,
-    plain_documents,
-    read_sentences,
-)
+from .column_documents import BOUNDARY, chunked, column_file, read_files, read_plain
 from .column_sentences import as_sentences
 from .columns import ColumnSentence
-from .files import Faults, log_notices, named, read_text, write_text
+from .files import Faults, named, read_text, write_text
 from .records import unique_name
 from .schemes import AUTO, OUTSIDE, WordSpan
 
@@ -87,24 +79,23 @@ def read(
         DataError: lines without the columns, labels that the schema lacks, tags that break a named scheme;
             up to 20 faults are listed with their lines.
     """
-    documents: list[Document] = []
-    for file in _files(path):
-        faults, notices = Faults(file), Counter[str]()
+
+    def read_one(file: Path, faults: Faults, notices: Counter[str]) -> list[Document]:
         if _OURS.match(read_text(file)):
-            made = _read_ours(file, schema, scheme, faults, notices)
-        else:
-            found = read_sentences(
-                file, nested=False, separator=separator, tag_column=tag_column, notices=notices
-            )
-            spans = chunked([s for _, s in found], schema, scheme, faults, notices)
-            made = plain_documents(
-                found, spans, schema, faults, name=file.stem, sentences_per_document=sentences_per_document
-            )
-        faults.raise_any()
-        log_notices(file, notices)
-        documents += made
-    named(documents)
-    return documents
+            return _read_ours(file, schema, scheme, faults, notices)
+        return read_plain(
+            file,
+            faults,
+            notices,
+            schema=schema,
+            nested=False,
+            scheme=scheme,
+            separator=separator,
+            tag_column=tag_column,
+            sentences_per_document=sentences_per_document,
+        )
+
+    return read_files(path, read_one)
 
 
 def write(
@@ -135,11 +126,7 @@ def write(
 
 def detects(path: Path) -> bool:
     """Whether `path` is a file of words with one tag each, or a folder whose first text file is one."""
-    if path.is_dir():
-        path = next(iter(files_of(path)), path)
-    if not path.is_file() or (path.suffix and path.suffix not in SUFFIXES):
-        return False
-    return bool(looks_like_columns(path))
+    return column_file(path) is not None
 
 
 def tags_of(spans: Sequence[WordSpan], length: int, scheme: str) -> list[str]:
@@ -165,13 +152,6 @@ def tags_of(spans: Sequence[WordSpan], length: int, scheme: str) -> list[str]:
             tags[span.first] = f"{'B' if scheme == 'iob1' and adjoins else alone}-{span.label}"
         before = span
     return tags
-
-
-def _files(path: Path) -> list[Path]:
-    files = files_of(path)
-    if not files:
-        raise DataError("no column files", path=path, accepted=f"files named {', '.join(SUFFIXES)}")
-    return files
 
 
 def _block(name: str, document: Document, scheme: str, lost: Counter[str]) -> str:

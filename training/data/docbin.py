@@ -63,7 +63,12 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
             document = _document(doc, f"{file.stem}-{n}", schema, faults, notices)
             # There are no lines to name.
             faults.items[known:] = [
-                (0, f"document {document.id!r}: {f}", a) for _, f, a in faults.items[known:]
+                f._replace(
+                    line=0,
+                    found=f"document {document.id!r}: {f.found}",
+                    place=f.place or f"document {document.id!r}",
+                )
+                for f in faults.items[known:]
             ]
             documents.append(document)
         log_notices(file, notices)

@@ -14,6 +14,7 @@ Clusters become relations named `coreference` from mention to mention, and are r
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,19 @@ from ...model.errors import DataError, nearest
 from ...model.schema import LabelSchema
 from . import losses
 from .builder import DocumentBuilder
-from .exchange import dump_json, json_records
-from .files import Faults, log_notices, named, read_text, write_text
-from .offsets import CODE_POINTS, UNITS, Claim, settle, splits_cluster, starts_of, written_in
+from .exchange import dump_json
+from .files import Faults, named, write_text
+from .offsets import CODE_POINTS, UNITS, Claim, check_unit, settle, splits_cluster, starts_of, written_in
 from .records import (
     COREFERENCE,
     Marked,
-    Names,
+    add_mentions,
     coreference_links,
     first_record,
     holds_clusters,
-    unique_name,
+    id_text,
+    objects,
+    read_records,
     whole,
 )
 
@@ -59,19 +62,8 @@ def read(path: Path, schema: LabelSchema, *, offsets: str = CODE_POINTS) -> list
         DataError: broken JSON, offsets outside the text, labels that the schema lacks; up to 20 faults are
             listed with their lines.
     """
-    if offsets not in UNITS:
-        raise DataError(f"offsets counted in {offsets!r}", accepted=nearest(offsets, UNITS))
-    faults, notices = Faults(path), Counter[str]()
-    documents: dict[str, Document] = {}
-    for line, data in json_records(read_text(path), faults, accepted=_LINE):
-        record = _Record(data, line, schema, faults, notices, offsets)
-        name = unique_name(record.name(), documents)
-        document = record.document(name)
-        if document is not None:
-            documents[name] = document
-    log_notices(path, notices)
-    faults.raise_any()
-    return list(documents.values())
+    check_unit(offsets)
+    return read_records(path, partial(_Record, schema=schema, unit=offsets), accepted=_LINE)
 
 
 def write(
@@ -95,9 +87,9 @@ def write(
     Returns:
         Scores, model names, and what the layout has no place for.
     """
-    for value, known in ((offsets, UNITS), (layout, _LAYOUTS)):
-        if value not in known:
-            raise DataError(f"found {value!r}", accepted=nearest(value, known))
+    check_unit(offsets)
+    if layout not in _LAYOUTS:
+        raise DataError(f"found {layout!r}", accepted=nearest(layout, _LAYOUTS))
     lost: Counter[str] = Counter()
     lines, first = [], 0
     for number, (name, document) in enumerate(named(documents), 1):
@@ -162,10 +154,7 @@ def _linked(
         start, end, label = spans[e.id]
         entities.append({"id": number[e.id], "label": label, "start_offset": start, "end_offset": end})
     links = [(r.head, r.label, r.tail) for r in document.relations]
-    if holds_clusters(schema):
-        links += [(head, COREFERENCE, tail) for head, tail in coreference_links(document)]
-    else:
-        losses.add(lost, losses.CLUSTERS, len(document.clusters))
+    links += coreference_links(document, schema, lost)
     relations = [{"from_id": number[h], "to_id": number[t], "type": label} for h, label, t in links]
     return {"entities": entities, "relations": [{"id": n} | r for n, r in enumerate(relations, 1)]}
 
@@ -176,16 +165,15 @@ class _Record:
 
     data: Mapping[str, Any]
     line: int
-    schema: LabelSchema
     faults: Faults
     notices: Counter[str]
+    schema: LabelSchema
     unit: str
 
     def name(self) -> str:
         for key, prefix in (("document_id", ""), ("id", "document-")):
-            value = self.data.get(key)
-            if isinstance(value, str | int) and value != "":
-                return f"{prefix}{value}"
+            if id_ := id_text(self.data.get(key)):
+                return f"{prefix}{id_}"
         return f"document-{self.line}"
 
     def document(self, name: str) -> Document | None:
@@ -194,10 +182,8 @@ class _Record:
             self.faults.add("no text", line=self.line, accepted=_LINE)
             return None
         mentions, refused = self._mentions(name, text)
-        names = Names.of(mentions)
         builder = DocumentBuilder(text, self.schema, self.faults, name, self.notices)
-        for m, id_ in zip(mentions, names.ids, strict=True):
-            builder.mention(id_, m.start, m.end, m.label, line=self.line)
+        names = add_mentions(builder, mentions, line=self.line)
         for item in self._list("relations"):
             ends = [str(item.get(key)) for key in ("from_id", "to_id")]
             if refused.intersection(ends):
@@ -211,11 +197,7 @@ class _Record:
         return builder.build()
 
     def _list(self, key: str) -> list[dict[str, Any]]:
-        value = self.data.get(key) or []
-        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            return value
-        self.faults.add(f"{key!r} is no list of objects", line=self.line, accepted=_LINE)
-        return []
+        return objects(self.data, key, self.faults, line=self.line, accepted=_LINE)
 
     def _raw(self) -> list[tuple[str, Any, Any, Any, Any]]:
         """Return (id, start, end, label, quoted text) of every span as the line has it."""

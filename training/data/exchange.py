@@ -112,15 +112,26 @@ def unheld(documents: Iterable[Document], *, relations: bool = False, clusters: 
 def check_labels(document: Document, schema: LabelSchema, faults: Faults, *, line: int = 0) -> None:
     """Note every label and signature of a document that the schema does not admit."""
     where = f"document {document.id!r}: "
+
+    def note(who: str, fault: tuple[str, str], place: str) -> None:
+        faults.add(
+            f"{where}{who}: {fault[0]}",
+            line=line,
+            accepted=fault[1],
+            kind=fault[0],
+            place=f"{place} in {document.id!r}",
+        )
+
     labels = {e.id: e.label for e in document.entities}
     unknown = set()
     for e in document.entities:
         if fault := entity_fault(schema, e.label):
             unknown.add(e.id)
-            faults.add(f"{where}{e.id}: {fault[0]}", line=line, accepted=fault[1])
+            note(e.id, fault, f"«{e.text}»")
     for r in document.relations:
         fault = relation_fault(schema, r.label)
         if not fault and not unknown & {r.head, r.tail}:
             fault = signature_fault(schema, labels[r.head], r.label, labels[r.tail])
         if fault:
-            faults.add(f"{where}«{r.head} {r.label} {r.tail}»: {fault[0]}", line=line, accepted=fault[1])
+            shown = f"«{r.head} {r.label} {r.tail}»"
+            note(shown, fault, shown)

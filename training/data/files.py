@@ -6,13 +6,33 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ...model.document import Document
 from ...model.errors import DataError
 
+# Rows of an error, and places that a row of several faults of one kind names.
 MAX_FAULTS = 20
+_MAX_PLACES = 3
 
 logger = logging.getLogger(__name__)
+
+
+class Fault(NamedTuple):
+    """One fault of a file.
+
+    Attributes:
+        line: 0 stands for the whole file.
+        found, accepted: what is there, and what may be there.
+        kind: what faults that are alike have in common, for instance an unknown label; they are listed together.
+        place: where it is inside the line, for such a list.
+    """
+
+    line: int
+    found: str
+    accepted: str
+    kind: str
+    place: str
 
 
 class Faults:
@@ -20,35 +40,59 @@ class Faults:
 
     Attributes:
         path: the file.
-        items: (line, found, accepted) of each fault; line 0 stands for the whole file.
+        items: the faults in the order in which they were found.
     """
 
     def __init__(self, path: object = "") -> None:
         self.path = path
-        self.items: list[tuple[int, str, str]] = []
+        self.items: list[Fault] = []
 
     def __bool__(self) -> bool:
         return bool(self.items)
 
-    def add(self, found: str, *, line: int = 0, accepted: str = "") -> None:
-        """Note one fault: its line, what was found there and what is accepted."""
-        self.items.append((line, found, accepted))
+    def add(self, found: str, *, line: int = 0, accepted: str = "", kind: str = "", place: str = "") -> None:
+        """Note one fault; without a `kind` it is listed with those of which the same was found."""
+        self.items.append(Fault(line, found, accepted, kind or found, place))
 
     def raise_any(self) -> None:
-        """Raise one DataError that lists the faults in the order of their lines, at most `MAX_FAULTS`."""
+        """Raise one DataError that lists the faults in the order of their lines, at most `MAX_FAULTS` kinds of them.
+
+        Faults of one kind are one row, with their number and the first places.
+        """
         if not self.items:
             return
-        items = sorted(self.items, key=lambda item: item[0])
-        line, found, accepted = items[0]
-        if len(items) == 1:
-            raise DataError(found, path=self.path, line=line, accepted=accepted)
-        rows = [
-            (f"line {n}: " if n else "") + what + (f"; accepted: {right}" if right else "")
-            for n, what, right in items[:MAX_FAULTS]
-        ]
-        if len(items) > MAX_FAULTS:
-            rows.append(f"… and {len(items) - MAX_FAULTS} more")
-        raise DataError("\n  ".join([f"{len(items)} faults", *rows]), path=self.path, line=line)
+        kinds: dict[tuple[str, str], list[Fault]] = {}
+        for fault in sorted(self.items, key=lambda item: item.line):
+            kinds.setdefault((fault.kind, fault.accepted), []).append(fault)
+        first, *others = kinds.values()
+        if not others:
+            line = first[0].line
+            found = _listed(first) if len(first) > 1 else first[0].found
+            raise DataError(found, path=self.path, line=line, accepted=first[0].accepted)
+        rows = [_row(faults) for faults in (first, *others)]
+        left = sum(len(faults) for faults in [first, *others][MAX_FAULTS:])
+        if left:
+            rows[MAX_FAULTS:] = [f"… and {left} more"]
+        raise DataError("\n  ".join([f"{len(self.items)} faults", *rows]), path=self.path, line=first[0].line)
+
+
+def _row(faults: Sequence[Fault]) -> str:
+    """Return one row of the list: faults that are alike."""
+    line, found, accepted = faults[0][:3]
+    what = _listed(faults) if len(faults) > 1 else (f"line {line}: " if line else "") + found
+    return what + (f"; accepted: {accepted}" if accepted else "")
+
+
+def _listed(faults: Sequence[Fault]) -> str:
+    """Return several faults that are alike as one, with their number and the first places."""
+    places: dict[str, None] = {}
+    for fault in faults:
+        at = [f"line {fault.line}"] if fault.line else []
+        places[" ".join([*at, *([fault.place] if fault.place else [])])] = None
+    shown = [place for place in places if place][:_MAX_PLACES]
+    if len(places) > len(shown):
+        shown.append("…")
+    return f"{faults[0].kind}, {len(faults)} times" + (f" ({', '.join(shown)})" if shown else "")
 
 
 def log_notices(path: object, notices: Counter[str]) -> None:

@@ -17,7 +17,7 @@ from ...model.text import words
 from .builder import DocumentBuilder
 from .exchange import dump_json, json_records, unheld
 from .files import Faults, log_notices, named, read_text, write_text
-from .records import first_record
+from .records import first_record, id_text
 from .tokens import tokens
 
 _EXAMPLE = 'an example: {"tokenized_text": ["tokens"], "ner": [[first, last, "LABEL"]]}, last inclusive'
@@ -41,8 +41,7 @@ def read(path: Path, schema: LabelSchema) -> list[Document]:
     faults, notices = Faults(path), Counter[str]()
     documents = []
     for n, (line, example) in enumerate(json_records(read_text(path), faults, accepted=_EXAMPLE), 1):
-        id_ = example.get("id")
-        name = str(id_) if isinstance(id_, str | int) and id_ != "" else f"example-{n}"
+        name = id_text(example.get("id")) or f"example-{n}"
         document = _document(example, name, line, schema, faults, notices)
         if document is not None:
             documents.append(document)

@@ -14,25 +14,19 @@ made. Clusters become relations named `coreference` from mention to mention, and
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...model.document import Document
-from ...model.errors import DataError, nearest
 from ...model.schema import LabelSchema
 from . import losses
-from .exchange import dump_json, json_records
-from .files import Faults, log_notices, named, read_text, write_text
+from .exchange import dump_json
+from .files import log_notices, named, read_text, write_text
 from .label_studio_config import labeling_config
 from .label_studio_tasks import TASK, Task, flat_regions
-from .offsets import CODE_POINTS, QUOTED_UNITS, UTF16, written_in
-from .records import (
-    COREFERENCE,
-    coreference_links,
-    first_record,
-    holds_clusters,
-    unique_name,
-)
+from .offsets import CODE_POINTS, QUOTED_UNITS, UTF16, check_unit, written_in
+from .records import coreference_links, first_record, read_records
 
 __all__ = ["detects", "labeling_config", "read", "write"]
 
@@ -58,20 +52,9 @@ def read(
         DataError: broken JSON, a task without a text, spans that are nowhere or at several places, labels
             that the schema lacks; up to 20 faults are listed with the line where their task begins.
     """
-    if offsets not in _OFFSETS:
-        raise DataError(f"offsets counted in {offsets!r}", accepted=nearest(offsets, _OFFSETS))
+    check_unit(offsets, _OFFSETS)
     units = sorted(QUOTED_UNITS, key=lambda unit: unit != offsets)
-    faults, notices = Faults(path), Counter[str]()
-    documents: dict[str, Document] = {}
-    for line, data in json_records(read_text(path), faults, accepted=TASK):
-        task = Task(data, line, schema, faults, notices, units, text_key)
-        name = unique_name(task.name(), documents)
-        document = task.document(name)
-        if document is not None:
-            documents[name] = document
-    log_notices(path, notices)
-    faults.raise_any()
-    return list(documents.values())
+    return read_records(path, partial(Task, schema=schema, units=units, text_key=text_key), accepted=TASK)
 
 
 def write(
@@ -90,8 +73,7 @@ def write(
     Returns:
         Scores of documents without a `model`, and what else has no place.
     """
-    if offsets not in _OFFSETS:
-        raise DataError(f"offsets counted in {offsets!r}", accepted=nearest(offsets, _OFFSETS))
+    check_unit(offsets, _OFFSETS)
     lost: Counter[str] = Counter()
     tasks = []
     for number, (name, document) in enumerate(named(documents), 1):
@@ -123,7 +105,9 @@ def detects(path: Path) -> bool:
     first = first_record(path)
     if not isinstance(first, dict):
         return False
-    return isinstance(first.get("data"), dict) or bool(flat_regions(first))
+    # A task of JSON-MIN in which nothing was marked has no regions.
+    flat = {"annotator", "annotation_id"} <= first.keys() or bool(flat_regions(first))
+    return isinstance(first.get("data"), dict) or flat
 
 
 def _results(
@@ -138,10 +122,7 @@ def _results(
         result.append(item | ({"score": e.score} if scored else {}))
     for r in document.relations:
         result.append(_link(r.head, r.label, r.tail) | ({"score": r.score} if scored else {}))
-    if holds_clusters(schema):
-        result += [_link(head, COREFERENCE, tail) for head, tail in coreference_links(document)]
-    else:
-        losses.add(lost, losses.CLUSTERS, len(document.clusters))
+    result += [_link(*link) for link in coreference_links(document, schema, lost)]
     return result
 
 

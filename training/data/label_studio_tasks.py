@@ -9,8 +9,8 @@ from ...model.document import Document, Entity, Relation
 from ...model.schema import LabelSchema
 from .builder import DocumentBuilder
 from .files import Faults
-from .offsets import Claim, places_of, settle
-from .records import COREFERENCE, Marked, Names, holds_clusters, whole
+from .offsets import Claim, misquoted, settle
+from .records import COREFERENCE, Marked, Names, add_mentions, holds_clusters, id_text, whole
 
 TASK = 'a task: {"data": {"text": …}, "annotations": [{"result": […]}]}'
 LABELS = ("labels", "hypertextlabels")
@@ -33,26 +33,27 @@ class Task:
     Attributes:
         task: the task as the file has it.
         line: where it begins.
-        schema: the labels and signatures to check against.
         faults, notices: where faults, and what was read otherwise than written, go.
+        schema: the labels and signatures to check against.
         units: what offsets may count, in the order of preference.
         text_key: where in `data` the text is; empty to find out.
     """
 
     task: Mapping[str, Any]
     line: int
-    schema: LabelSchema
     faults: Faults
     notices: Counter[str]
+    schema: LabelSchema
     units: Sequence[str]
     text_key: str = ""
 
     def name(self) -> str:
         """Return what the document is to be called."""
         data = self._data()
-        for key in _ID_KEYS:
-            if isinstance(data.get(key), str | int) and data[key] != "" and data is not self.task:
-                return str(data[key])
+        # JSON-MIN has what was imported beside the `id` of the task.
+        for key in _ID_KEYS if data is not self.task else _ID_KEYS[:-1]:
+            if id_ := id_text(data.get(key)):
+                return id_
         return f"task-{self.task.get('id', self.line)}"
 
     def document(self, name: str) -> Document | None:
@@ -69,10 +70,8 @@ class Task:
             self._fault(name, "'result' is no list of objects", TASK)
             return None
         mentions, lost = self._mentions(name, text, items, made.get("score") if model is not None else 1.0)
-        names = Names.of(mentions)
         builder = DocumentBuilder(text, self.schema, self.faults, name, self.notices)
-        for id_, m in zip(names.ids, mentions, strict=True):
-            builder.mention(id_, m.start, m.end, m.label, line=self.line)
+        names = add_mentions(builder, mentions, line=self.line)
         scores = self._relations(name, items, builder, names, lost)
         document = builder.build()
         if model is None:
@@ -207,12 +206,12 @@ def _claim(value: Mapping[str, Any]) -> Claim | None:
 
 
 def _nowhere(text: str, key: str, claim: Claim) -> tuple[str, str]:
-    span = f"region {key} spans {claim.start} to {claim.end}"
     if claim.quote is None:
-        return span, f"offsets inside the text, which has {len(text)} code points"
-    places = ", ".join(map(str, places_of(text, claim.quote)))
-    found = f"{span} and quotes {claim.quote!r}, but the text there is {text[claim.start : claim.end]!r}"
-    return found, f"offsets of the quoted text, which is at {places}" if places else "a quote of the text"
+        found = f"spans {claim.start} to {claim.end}"
+        accepted = f"offsets inside the text, which has {len(text)} code points"
+    else:
+        found, accepted = misquoted(text, claim)
+    return f"region {key} {found}", accepted
 
 
 def _score(value: Any) -> float:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ...model.errors import DataError, nearest
+
 CODE_POINTS, UTF16, GRAPHEMES = "code-points", "utf-16", "graphemes"
 UNITS = (CODE_POINTS, UTF16, GRAPHEMES)
 # A file that was read with universal newlines and annotated has one character where the text has \r\n.
@@ -137,6 +139,20 @@ def settle(
                 place = Place(start, end, f"counted in {unit}")
         places.append(place)
     return places, chosen
+
+
+def misquoted(text: str, claim: Claim) -> tuple[str, str]:
+    """Return what is wrong with a claim whose quote is not where it says, and what is accepted, for a fault."""
+    shown = text[max(0, claim.start) : max(0, claim.end)]
+    places = ", ".join(map(str, places_of(text, claim.quote or "")))
+    found = f"spans {claim.start} to {claim.end} and quotes {claim.quote!r}, but the text there is {shown!r}"
+    return found, f"offsets of the quoted text, which is at {places}" if places else "a quote of the text"
+
+
+def check_unit(unit: str, known: Sequence[str] = UNITS) -> None:
+    """Raise DataError if offsets are said to count something that a format does not know."""
+    if unit not in known:
+        raise DataError(f"offsets counted in {unit!r}", accepted=nearest(unit, known))
 
 
 def places_of(text: str, quote: str, *, most: int = 5) -> list[int]:

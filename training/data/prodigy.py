@@ -18,8 +18,8 @@ from ...model.schema import LabelSchema
 from .builder import DocumentBuilder
 from .exchange import dump_json, json_records, unheld
 from .files import Faults, log_notices, named, read_text, write_text
-from .offsets import CODE_POINTS, Claim, places_of, settle
-from .records import first_record, whole
+from .offsets import CODE_POINTS, Claim, misquoted, settle
+from .records import first_record, id_text, objects, whole
 from .tokens import tokens
 
 COREFERENCE = "COREF"
@@ -88,8 +88,7 @@ def detects(path: Path) -> bool:
 
 def _id(task: Mapping[str, Any], line: int, used: Mapping[str, Document], notices: Counter[str]) -> str:
     meta = task.get("meta")
-    id_ = meta.get("id") if isinstance(meta, dict) else None
-    name = str(id_) if isinstance(id_, str | int) and id_ != "" else f"document-{line}"
+    name = (id_text(meta.get("id")) if isinstance(meta, dict) else "") or f"document-{line}"
     if name in used:
         notices["document id used before, its line added"] += 1
         name = f"{name}#{line}"
@@ -126,11 +125,7 @@ class _Task:
         return builder.build()
 
     def _items(self, key: str) -> list[dict[str, Any]]:
-        value = self.task.get(key) or []
-        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            return value
-        self.faults.add(f"{key!r} is no list of objects", line=self.line, accepted=_TASK)
-        return []
+        return objects(self.task, key, self.faults, line=self.line, accepted=_TASK)
 
     def _claim(self, builder: DocumentBuilder, id_: str, span: Mapping[str, Any]) -> Claim | None:
         """Return what a span says of its place: offsets, and its own quote or that of tokens placed otherwise."""
@@ -170,13 +165,8 @@ class _Task:
             self.notices[f"document {self.id!r}: offsets are {unit}"] += 1
         for (id_, label, claim), spot in zip(claims, places, strict=True):
             if spot is None and claim.quote is not None:
-                at = ", ".join(map(str, places_of(builder.text, claim.quote)))
-                shown = builder.text[max(0, claim.start) : max(0, claim.end)]
-                found = (
-                    f"document {self.id!r}: {id_} spans {claim.start} to {claim.end} and quotes {claim.quote!r}, "
-                    f"but the text there is {shown!r}"
-                )
-                accepted = f"offsets of the quoted text, which is at {at}" if at else "a quote of the text"
+                found, accepted = misquoted(builder.text, claim)
+                found = f"document {self.id!r}: {id_} {found}"
                 builder.refuse(id_, found, line=self.line, accepted=accepted)
                 continue
             if spot is not None and spot.note:

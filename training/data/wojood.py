@@ -15,28 +15,19 @@ A line `-DOCSTART- O` begins a document where a file has several; other readers 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from ...model.document import Document
-from ...model.errors import DataError
 from ...model.folding import INVISIBLE_RANGES
 from ...model.schema import LabelSchema
 from . import losses
-from .column_documents import (
-    BOUNDARY,
-    SUFFIXES,
-    chunked,
-    files_of,
-    looks_like_columns,
-    plain_documents,
-    read_sentences,
-    several_tags,
-)
+from .column_documents import BOUNDARY, column_file, read_files, read_plain, several_tags
 from .column_sentences import Sentence, as_sentences
 from .columns import format_columns
-from .files import Faults, log_notices, named, write_text
-from .schemes import AUTO, WordSpan
+from .files import named, write_text
+from .schemes import WordSpan
 
 _INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]")
 _WORDLESS_DOCUMENTS = "documents without words"
@@ -57,21 +48,14 @@ def read(path: Path, schema: LabelSchema, *, sentences_per_document: int = 0) ->
     Raises:
         DataError: lines without the columns, or labels that the schema lacks; up to 20 faults with their lines.
     """
-    files = files_of(path)
-    if not files:
-        raise DataError("no column files", path=path, accepted=f"files named {', '.join(SUFFIXES)}")
-    documents: list[Document] = []
-    for file in files:
-        faults, notices = Faults(file), Counter[str]()
-        found = read_sentences(file, nested=True, separator="whitespace", tag_column=1, notices=notices)
-        spans = chunked([s for _, s in found], schema, AUTO, faults, notices)
-        documents += plain_documents(
-            found, spans, schema, faults, name=file.stem, sentences_per_document=sentences_per_document
-        )
-        faults.raise_any()
-        log_notices(file, notices)
-    named(documents)
-    return documents
+    read_one = partial(
+        read_plain,
+        schema=schema,
+        nested=True,
+        separator="whitespace",
+        sentences_per_document=sentences_per_document,
+    )
+    return read_files(path, read_one)
 
 
 def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Counter[str]:
@@ -105,13 +89,10 @@ def write(documents: Sequence[Document], path: Path, schema: LabelSchema) -> Cou
 
 def detects(path: Path) -> bool:
     """Whether `path` is a file of words of which some have several tags, or a folder whose first file is one."""
-    if path.is_dir():
-        path = next(iter(files_of(path)), path)
-    if not path.is_file() or (path.suffix and path.suffix not in SUFFIXES):
+    found = column_file(path)
+    if found is None:
         return False
-    if not looks_like_columns(path):
-        return False
-    with path.open(encoding="utf-8", errors="ignore") as file:  # nesting may begin late in a long file
+    with found.open(encoding="utf-8", errors="ignore") as file:  # nesting may begin late in a long file
         return several_tags(line.split() for line in file if line.strip())
 
 

@@ -1,11 +1,9 @@
 """The report of a check as one HTML file that needs nothing else."""
 
-from functools import cache
-from html import escape
-from pathlib import Path
 from string import Template
 
-from ....model.render.characters import has_rtl, one_line, printable
+from ....model.render.characters import has_rtl, one_line
+from ....model.render.page import asset, esc, page, report_style
 from .findings import Finding, LabelRow, Report, Severity
 from .kinds import KINDS
 
@@ -32,38 +30,29 @@ def to_html(report: Report, *, title: str = "") -> str:
         for kind, found in groups.items()
     )
     sections = [_section(kind, found) for kind, found in groups.items()]
-    return Template(_asset("report.html")).substitute(
-        title=_esc(one_line(shown)),
-        style=_asset("report.css"),
+    body = Template(asset(__file__, "report.html")).substitute(
+        title=esc(one_line(shown)),
         summary=_summary(report),
         filters="".join(_filter(severity, report.counts()[severity]) for severity in Severity),
         nav=nav,
         sections="\n".join(sections) or '<p class="none">Nothing was found.</p>',
         totals=_totals(report),
         labels=_labels(report),
-        drift="".join(f"<p>{_esc(d.meaning)}</p>" for d in report.drift),
-        remarks="".join(f"<li>{_esc(one_line(remark))}</li>" for remark in report.remarks),
+        drift="".join(f"<p>{esc(d.meaning)}</p>" for d in report.drift),
+        remarks="".join(f"<li>{esc(one_line(remark))}</li>" for remark in report.remarks),
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def _esc(text: str) -> str:
-    return escape(printable(text), quote=True)
+    return page(body, title=shown, style=report_style() + asset(__file__, "report.css"))
 
 
 def _arabic(text: str) -> str:
     """Return text in an element of its own direction."""
     attributes = ' lang="ar" dir="rtl"' if has_rtl(text) else ' dir="auto"'
-    return f"<bdi{attributes}>{_esc(text)}</bdi>"
+    return f"<bdi{attributes}>{esc(text)}</bdi>"
 
 
 def _summary(report: Report) -> str:
-    sources = " · ".join(f"{split}: <bdi>{_esc(name)}</bdi>" for split, name in report.sources.items())
-    return f"{sources} · schema <bdi>{_esc(report.schema)}</bdi>"
+    sources = " · ".join(f"{split}: <bdi>{esc(name)}</bdi>" for split, name in report.sources.items())
+    return f"{sources} · schema <bdi>{esc(report.schema)}</bdi>"
 
 
 def _filter(severity: Severity, n: int) -> str:
@@ -84,22 +73,22 @@ def _section(kind: str, findings: list[Finding]) -> str:
     return (
         f'<section id="{kind}" class="{severities}"><details{opened}>\n'
         f'<summary><h2>{KINDS[kind].title}</h2> <span class="n">{len(findings):,}</span></summary>\n'
-        f'<p class="about">{_esc(KINDS[kind].about)}</p>\n<ul class="findings">\n{rows}\n</ul>{more}\n'
+        f'<p class="about">{esc(KINDS[kind].about)}</p>\n<ul class="findings">\n{rows}\n</ul>{more}\n'
         "</details></section>"
     )
 
 
 def _finding(f: Finding) -> str:
     parts = [f'<span class="sign" role="img" aria-label="{f.severity}">{_SIGNS[f.severity]}</span>']
-    label = f'<span class="label">{_esc(f.label)}</span> ' if f.label else ""
+    label = f'<span class="label">{esc(f.label)}</span> ' if f.label else ""
     parts.append(f'<p class="message">{label}{_sentence(f.message)}</p>')
     if f.text:
         parts.append(_quote(f))
     if f.suggestion:
         parts.append(f'<p class="suggestion">{_sentence(f.suggestion)}</p>')
-    where = [f"<bdi>{_esc(one_line(f.document))}</bdi>"] if f.document else []
+    where = [f"<bdi>{esc(one_line(f.document))}</bdi>"] if f.document else []
     where += [f"{f.start:,}–{f.end:,}"] if f.start >= 0 else []
-    where += [_esc(f.split)] if f.split else []
+    where += [esc(f.split)] if f.split else []
     if where:
         parts.append(f'<p class="where">{" · ".join(where)}</p>')
     return f'<li class="finding {f.severity}">{"".join(parts)}</li>'
@@ -107,7 +96,7 @@ def _finding(f: Finding) -> str:
 
 def _sentence(text: str) -> str:
     """Return an English sentence in which every «quotation» keeps its direction to itself."""
-    pieces = _esc(one_line(text)).split("«")
+    pieces = esc(one_line(text)).split("«")
     parts = [pieces[0]]
     for piece in pieces[1:]:
         quoted, end, rest = piece.partition("»")
@@ -121,15 +110,15 @@ def _quote(f: Finding) -> str:
     line = f.before + f.text + f.after
     attributes = ' lang="ar" dir="rtl"' if has_rtl(line) else ' dir="auto"'
     return (
-        f'<blockquote{attributes}><span class="around">{_esc(f.before)}</span><mark>{_esc(text)}</mark>'
-        f'<span class="around">{_esc(f.after)}</span></blockquote>'
+        f'<blockquote{attributes}><span class="around">{esc(f.before)}</span><mark>{esc(text)}</mark>'
+        f'<span class="around">{esc(f.after)}</span></blockquote>'
     )
 
 
 def _totals(report: Report) -> str:
-    head = "".join(f'<th scope="col" class="num">{_esc(split)}</th>' for split in report.sources)
+    head = "".join(f'<th scope="col" class="num">{esc(split)}</th>' for split in report.sources)
     rows = "".join(
-        f'<tr><th scope="row">{_esc(what)}</th>'
+        f'<tr><th scope="row">{esc(what)}</th>'
         + "".join(f'<td class="num">{report.totals[split][what]:,}</td>' for split in report.sources)
         + "</tr>"
         for what in next(iter(report.totals.values()), {})
@@ -149,7 +138,7 @@ def _labels(report: Report) -> str:
 def _label_table(title: str, rows: list[LabelRow], splits: list[str]) -> str:
     named = any(row.names for row in rows)
     head = "".join(
-        f'<th scope="col" class="num">{_esc(split)}</th>'
+        f'<th scope="col" class="num">{esc(split)}</th>'
         + ('<th scope="col" class="num dim">names</th>' if named else "")
         for split in splits
     )
@@ -164,7 +153,7 @@ def _label_table(title: str, rows: list[LabelRow], splits: list[str]) -> str:
                 f"{row.counts[split]:,}</td>"
             )
             cells += f'<td class="num dim">{row.names[split]:,}</td>' if named else ""
-        body.append(f'<tr><th scope="row"><bdi>{_esc(row.label)}</bdi></th>{cells}</tr>')
+        body.append(f'<tr><th scope="row"><bdi>{esc(row.label)}</bdi></th>{cells}</tr>')
     return (
         f"<table><caption>{title}</caption><thead><tr><th>label</th>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table>"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....model.backends.light import load_tokenizer
 from ....model.schema import LabelSchema
 from ....model.store import DEFAULT_MODEL, resolve
 from ....model.windows import Window, WindowMaker
@@ -39,12 +40,8 @@ class Measure:
             ModelError: there is no such model.
         """
         folder = resolve(model)
-        from transformers import AutoTokenizer
-
-        from ....model import configuration  # noqa: F401  (registers the model's type, which AutoTokenizer looks at)
-
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(folder)
         pieces = window or int(config.get("max_pieces", 256))
         overlap = int(config.get("overlap_pieces", 64))
         name = str(model or DEFAULT_MODEL)
