@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,17 @@ def annotate_texts(
     thresholds: Sequence[str] = (),
     unit: str = "document",
     schema: str | None = None,
+    write: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write what a model finds in texts in the format of an annotation tool."""
+    """Write what a model finds in texts in the format of an annotation tool; `write`: its options, `key=value`."""
     from ..training.active import annotate, read_texts
     from ..training.active.units import distinct
     from ..training.data.sources import load_schema
 
     sources = find_texts(names)
     check_output(output, to, sources, overwrite=overwrite)
+    options = _checked_options(write, to)
     wanted = load_schema(schema) if schema else None
     extractor = load_extractor(model, thresholds)
     lost: Counter[str] = Counter()
@@ -43,7 +45,9 @@ def annotate_texts(
     if all(s.path is not None and s.path.suffix != ".jsonl" for s in sources) and unit == "document":
         documents = progress(documents, total=len(sources), what="annotating")
     labels = wanted or extractor.schema
-    write_predictions(documents, output, to, labels, lost, fitted=wanted is not None, overwrite=overwrite)
+    write_predictions(
+        documents, output, to, labels, lost, fitted=wanted is not None, overwrite=overwrite, options=options
+    )
 
 
 def write_predictions(
@@ -55,6 +59,7 @@ def write_predictions(
     *,
     fitted: bool,
     overwrite: bool = False,
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Write predictions and say what was written, what the format has no place for, and what was left out.
 
@@ -66,6 +71,7 @@ def write_predictions(
         lost: what the documents have lost already.
         fitted: whether the labels of the documents may be others than those of the schema.
         overwrite: replace the configuration of the tool too, which writers leave as they find it.
+        options: of the format's `write`.
     """
     from ..training.active import add_notes, fit
     from ..training.data import losses, write_documents
@@ -77,7 +83,7 @@ def write_predictions(
     }
     if overwrite and to in beside:
         beside[to].unlink(missing_ok=True)
-    absent = write_documents(made, output, format=to, schema=schema)
+    absent = write_documents(made, output, format=to, schema=schema, options=options)
     if to == "brat":
         add_notes(made, output)
         absent = Counter(
@@ -107,6 +113,19 @@ def check_output(output: Path, to: str, sources: Sequence[TextSource], *, overwr
         )
     if not output.is_dir() or any(output.iterdir()):
         refuse_existing([output], overwrite=overwrite)
+
+
+def _checked_options(items: Sequence[str], to: str) -> dict[str, str]:
+    """Return the options of a format; an unknown one is an error before the model has read everything."""
+    from ..training.data import FORMATS
+    from .convert import format_options
+
+    options, known = format_options(items, "--write"), FORMATS[to].write_options
+    for key in options:
+        if key not in known:
+            accepted = nearest(key, known) if known else f"none, {to} has no options"
+            raise ConfigError(f"--write {key}: unknown option of writing {to}; accepted: {accepted}")
+    return options
 
 
 def _kind(unit: str) -> Any:

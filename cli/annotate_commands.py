@@ -79,6 +79,10 @@ def annotate(
         typer.Option(help="One task a document, paragraph or sentence; the model always reads it all."),
     ] = TextUnit.DOCUMENT,
     schema: Schema = None,
+    write: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Option of the format, as of isnad convert; repeatable."),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Pre-annotate texts with a model, for correction in an annotation tool.
@@ -93,6 +97,7 @@ def annotate(
     [bold]Examples:[/bold]
       isnad annotate articles/ --to label-studio -o tasks.json
       isnad annotate articles/ --to doccano -o tasks.jsonl --unit paragraph
+      isnad annotate articles/ --to doccano -o spans.jsonl --write layout=labels
       isnad annotate chosen.jsonl --to brat -o brat/ --threshold 0.3
       isnad annotate chosen.jsonl --to inline -o chosen.txt --schema my.yaml
     """
@@ -106,6 +111,7 @@ def annotate(
         thresholds=threshold or (),
         unit=unit.value,
         schema=schema,
+        write=write or (),
         overwrite=overwrite,
     )
 

@@ -39,14 +39,15 @@ def convert_documents(
         to=to,
         from_=from_,
         schema=load_schema(schema),
-        read_options=_options(read, "--read"),
-        write_options=_options(write, "--write"),
+        read_options=format_options(read, "--read"),
+        write_options=format_options(write, "--write"),
         strict=strict,
     )
     _report(done)
 
 
-def _options(items: Sequence[str], flag: str) -> dict[str, str]:
+def format_options(items: Sequence[str], flag: str) -> dict[str, str]:
+    """Return the `key=value` items of an option of the command line, which messages name as `flag`."""
     options = {}
     for item in items:
         key, equals, value = item.partition("=")

@@ -12,12 +12,14 @@ from ..model.errors import ConfigError
 from ..training.config import FinetuneConfig, load_config, put
 from ..training.data.files import write_text
 from ..training.data.sources import find_config
-from .support import FORGOTTEN, console, fail, first_process, quiet, remarks_only, require, say
+from .processes import decided_by_first
+from .support import FORGOTTEN, console, fail, quiet, remarks_only, require, say
 from .train import parsed_setting
 
 if TYPE_CHECKING:
     from ..eval.forgetting import Forgetting, NewLabel, OldLabel
     from ..training.extend import Extension
+    from ..training.finetune import Result
 
 FORGETTING = "forgetting.json"
 
@@ -103,8 +105,19 @@ def extend_model(
     score = development_scores(extension.schema)
     with remarks_only():
         result = extend(extension, output, score=score, resume=resume)
-        if not first_process():
-            return
+    decided_by_first(lambda: _conclude(extension, output, result, rows, allow_forgetting=allow_forgetting))
+
+
+def _conclude(
+    extension: "Extension",
+    output: Path,
+    result: "Result",
+    rows: Sequence[Sequence[str]],
+    *,
+    allow_forgetting: bool,
+) -> None:
+    """Measure the finished model, print and write the tables, and end the command if an old label was forgotten."""
+    with remarks_only():
         found = measure(extension, result.folder)
     record = found.to_dict() | {
         "base": extension.extractor.name,

@@ -45,11 +45,13 @@ def train_model(
     name: str, output: Path, settings: Sequence[str] = (), *, system: str = "joint", resume: bool = False
 ) -> None:
     """Train, then print the development scores of the finished model and where it is."""
+    if system == "joint":
+        require("accelerate", task="isnad train")
     config = configured(name, settings)
     if system != "joint":
         _train_baseline(system, config, output, resume=resume)
         return
-    require("accelerate", *({config.tracker} - {"none"}), task="isnad train")
+    require(*({config.tracker} - {"none"}), task="isnad train")
     schema = load_schema(config.data.schema)
     train, dev = load_split(config.data.train, config.data.dev, schema)
     corpora = load_corpora(config.data.corpora, schema, dev)

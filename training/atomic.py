@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from . import checkpoints
 
@@ -92,8 +92,17 @@ class AtomicCheckpoints(_Base):
             self.processing_class.save_pretrained(folder)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        others = self._other_random_states()
         if self.args.should_save and self.optimizer is not None:
-            checkpoints.save_state(Path(output_dir), self.optimizer, self.lr_scheduler)
+            checkpoints.save_state(Path(output_dir), self.optimizer, self.lr_scheduler, others=others)
+
+    def _other_random_states(self) -> list[dict[str, Tensor]]:
+        """Return the random states of all processes but the first; every process has to call it."""
+        if self.args.world_size == 1:
+            return []
+        states = checkpoints.random_states()
+        gathered = {n: self.accelerator.gather(s[None].to(self.args.device)).cpu() for n, s in states.items()}
+        return [{name: rows[n] for name, rows in gathered.items()} for n in range(1, self.args.world_size)]
 
     def _save_rng_state(self, output_dir: str) -> None:
         # Written with the optimizer state, in one file format.
@@ -109,7 +118,7 @@ class AtomicCheckpoints(_Base):
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            checkpoints.load_random(Path(checkpoint))
+            checkpoints.load_random(Path(checkpoint), process=self.args.process_index)
 
     def _load_scaler(self, checkpoint: str | None) -> None:
         return

@@ -6,7 +6,7 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,10 +112,30 @@ def publish(temporary: Path, final: Path) -> None:
         os.replace(temporary, final)
 
 
-def save_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -> None:
-    """Write optimizer tensors to safetensors; scalars, scheduler and random states to JSON."""
+def random_states() -> dict[str, Tensor]:
+    """Return the random states of torch in this process: `torch`, and `cuda` where there is one."""
+    states = {"torch": torch.random.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+
+def save_state(
+    folder: Path,
+    optimizer: torch.optim.Optimizer,
+    scheduler: Any,
+    *,
+    others: Sequence[Mapping[str, Tensor]] = (),
+) -> None:
+    """Write optimizer tensors to safetensors; scalars, scheduler and random states to JSON.
+
+    Args:
+        folder: of the checkpoint.
+        optimizer, scheduler: what is written.
+        others: `random_states` of the second and further processes of a run.
+    """
     state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {"rng.torch": torch.random.get_rng_state()}
+    tensors: dict[str, Tensor] = {f"rng.{name}": value for name, value in random_states().items()}
+    for process, theirs in enumerate(others, 1):
+        tensors |= {f"rng.{name}.{process}": value.contiguous() for name, value in theirs.items()}
     scalars: dict[str, dict[str, Any]] = {}
     for index, slots in state["state"].items():
         for name, value in slots.items():
@@ -126,8 +146,6 @@ def save_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -
     kind, keys, position, gauss, cached = np.random.get_state()
     version, internal, python_gauss = random.getstate()
     tensors["rng.numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
     save_file(tensors, folder / _OPTIMIZER)
     content = {
         "groups": [{k: v for k, v in g.items() if _is_plain(v)} for g in state["param_groups"]],
@@ -166,13 +184,14 @@ def load_state(folder: Path, optimizer: torch.optim.Optimizer, scheduler: Any) -
     scheduler.load_state_dict(scheduler.state_dict() | content["scheduler"])
 
 
-def load_random(folder: Path) -> None:
-    """Restore the random states of torch, numpy and Python."""
+def load_random(folder: Path, *, process: int = 0) -> None:
+    """Restore the random states of torch, numpy and Python, in one of several processes those of its own."""
     content = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     tensors = load_file(folder / _OPTIMIZER)
-    torch.random.set_rng_state(tensors["rng.torch"])
-    if "rng.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng.cuda"])
+    own = f".{process}" if f"rng.torch.{process}" in tensors else ""
+    torch.random.set_rng_state(tensors[f"rng.torch{own}"])
+    if f"rng.cuda{own}" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors[f"rng.cuda{own}"])
     kind, position, gauss, cached = content["numpy"]
     np.random.set_state((kind, tensors["rng.numpy"].numpy().astype(np.uint32), position, gauss, cached))
     version, internal, python_gauss = content["python"]

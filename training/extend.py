@@ -7,8 +7,6 @@ et al. 2021, "Continual Learning for Named Entity Recognition", section 3.2).
 """
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,9 @@ from ..model.document import Document
 from ..model.errors import ConfigError, ModelError
 from ..model.inference import Extractor
 from ..model.schema import LabelSchema
-from ..model.store import MANIFEST, resolve
+from ..model.store import resolve
 from .config import FinetuneConfig, build
 from .data.annotation import Source
-from .data.files import write_text
 from .data.sources import load_schema
 from .examples import split_paragraphs
 from .extend_cut import counts, subset
@@ -43,7 +40,6 @@ from .extend_notes import annotates_note, data_note, warnings
 from .relabel import LabelChanges, label_changes
 
 RECORD = "extension.json"
-TEACHER = "teacher"
 # Texts of the base model's own labels count this often an epoch at most.
 _MOST_REHEARSAL = 4.0
 
@@ -163,46 +159,6 @@ def plan_extension(settings: Mapping[str, Any], *, where: str = "settings", shar
         notes=tuple(note for note in notes if note),
         warnings=tuple(warnings(new, dev, schema, changes, annotates, old)),
     )
-
-
-def write_teacher(extension: Extension, output: Path) -> str:
-    """Return the folder of the base model as a teacher of the new labels, written into `output` if it differs.
-
-    Teacher and student are matched by the names of labels. Labels that were renamed get their new names there, and
-    those that were merged or split, of which the old scores say too little, names that match nothing. Each of several
-    processes writes a folder of its own.
-    """
-    changes = extension.changes
-    if all(changes.exact.get(old) == old for old in changes.heirs):
-        return str(extension.base)
-    rank = os.environ.get("RANK", "0")
-    name = TEACHER if rank == "0" else f"{TEACHER}-{rank}"
-    target, temporary = output / name, output / f"{name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for file in extension.base.iterdir():
-        if file.is_file() and file.name not in (MANIFEST, "config.json"):
-            try:
-                os.link(file.resolve(), temporary / file.name)
-            except OSError:  # another file system
-                shutil.copyfile(file, temporary / file.name)
-    content = json.loads((extension.base / "config.json").read_text(encoding="utf-8"))
-
-    def named(old: str) -> str:
-        return changes.exact.get(old, f"base:{old}")
-
-    for kind in ("entities", "relations"):
-        for item in content["labels"].get(kind, []):
-            item["name"] = named(item["name"])
-            for side in ("head", "tail"):
-                if side in item:
-                    item[side] = [named(label) for label in item[side]]
-    for table in ("entity_thresholds", "relation_thresholds", "calibration"):
-        content[table] = None
-    write_text(temporary / "config.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(temporary, target)
-    return str(target)
 
 
 def _with_data(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..model.document import Document
 from ..model.modeling import IsnadModel
 from ..model.schema import LabelSchema
 from ..model.windows import WindowMaker
-from .calibrate import Calibration, Observations, calibrate, observe
+from .calibrate import Calibration, Observations, calibrate, observe, write_decisions
 from .config import FinetuneConfig
 from .extend_data import Known
 from .finish import RARE, cross_sentence_share, finish, same_start_share
@@ -57,9 +57,7 @@ def finish_extension(
         model.config.same_start = same_start or same_start_share(learned) > RARE
         model.config.cross_sentence = across or cross_sentence_share(learned) > RARE
         if config.calibrate:
-            maker = WindowMaker(
-                tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-            )
+            maker = WindowMaker.of(tokenizer, model.config)
             backend = TorchBackend(model, tokenizer.pad_token_id or 0)
             _decide(model.config, backend, maker, schema, measured, new, inherited)
 
@@ -81,21 +79,13 @@ def _decide(
         seen = observe(backend, maker, schema, known.gold(), cross_sentence=config.cross_sentence)
         spans.append(masked(seen[0], schema.entity_labels, known.labels))
         pairs.append(masked(seen[1], schema.relation_labels, known.labels))
-    calibration = {}
     for kind, labels, parts in (
         ("entity", schema.entity_labels, spans),
         ("relation", schema.relation_labels, pairs),
     ):
-        observed = joined(parts)
+        observed = Observations.joined(parts)
         fitted = calibrate_apart(observed, [label in new for label in labels])
-        fitted = with_inherited(fitted, observed.gold, labels, inherited)
-        calibration[kind] = {
-            label: [round(float(x), 4) for x in row]
-            for label, row in zip(labels, fitted.scaling, strict=True)
-        }
-        thresholds = {label: round(float(t), 4) for label, t in zip(labels, fitted.thresholds, strict=True)}
-        setattr(config, f"{kind}_thresholds", thresholds)
-    config.calibration = calibration
+        write_decisions(config, kind, labels, with_inherited(fitted, observed.gold, labels, inherited))
 
 
 def inherited_decisions(config: IsnadConfig, sources: Mapping[str, Sequence[str]]) -> dict[str, Decision]:
@@ -129,16 +119,6 @@ def masked(observed: Observations, labels: Sequence[str], known: frozenset[str])
     """Return observations in which unknown labels are not looked at."""
     columns = np.asarray([label in known for label in labels], dtype=bool)
     return replace(observed, valid=observed.valid & columns, gold=np.where(columns, observed.gold, 0))
-
-
-def joined(parts: Sequence[Observations]) -> Observations:
-    """Return the observations of several sets of documents together."""
-    return Observations(
-        logits=np.concatenate([p.logits for p in parts]),
-        correct=np.concatenate([p.correct for p in parts]),
-        valid=np.concatenate([p.valid for p in parts]),
-        gold=np.sum([p.gold for p in parts], axis=0),
-    )
 
 
 def calibrate_apart(observed: Observations, new: Sequence[bool]) -> Calibration:

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ..model.document import Document
-from . import checkpoints
-from .extend import RECORD, Extension, write_teacher
+from .extend import RECORD, Extension
 from .extend_data import restrict
 from .extend_finish import finish_extension, inherited_decisions
-from .finetune import Finish, Result, Score, finetune, prepare_output
+from .finetune import Finish, Result, Score, finetune
 from .rows import row_starter
 
 
@@ -26,19 +24,13 @@ def extend(extension: Extension, output: str | Path, *, score: Score, resume: bo
     Raises:
         ConfigError, ModelError: as `finetune`.
     """
-    config, output = extension.config, prepare_output(Path(output), resume)
-    with checkpoints.writing(output):
-        teachers = tuple(
-            write_teacher(extension, output) if name == config.encoder.path else name
-            for name in config.distil.teachers
-        )
-    config = replace(config, distil=replace(config.distil, teachers=teachers))
+    config = extension.config
     return finetune(
         config,
         extension.schema,
         (),
         extension.dev,
-        output,
+        Path(output),
         score=known_score(extension, score),
         corpora=extension.sources,
         prepare=row_starter(config.extend.rows, extension.schema, extension.changes.added, extension.new),

@@ -31,7 +31,6 @@ from .compute import energy, machine
 from .config import FinetuneConfig, plain
 from .data.annotation import Source
 from .distil import load_teachers
-from .examples import Unreachable, build_examples
 from .finish import finish, predict
 from .loading import load_model
 from .methods import apply_method, merge_adapters
@@ -112,13 +111,13 @@ def finetune(
         prepare(model, tokenizer)
     apply_method(model, config)
     sources = [Source("train", train), *corpora]
-    dataset, unreachable = _dataset(config, schema, sources, model, tokenizer)
+    dataset = _dataset(config, schema, sources, model, tokenizer)
 
     def develop(current: nn.Module) -> dict[str, float]:
         scores = score(dev, predict(current, tokenizer, dev))  # type: ignore[arg-type]
         return scores | {"mean_f1": (scores["span_f1"] + scores["relation_f1"]) / 2}
 
-    trainer = _trainer(config, output, model, tokenizer, dataset, develop)
+    trainer = _trainer(config, schema, output, model, tokenizer, dataset, develop)
     last = checkpoints.latest(output) if resume else None
     outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     if not trainer.is_world_process_zero():
@@ -134,8 +133,8 @@ def finetune(
         "train_documents": len(train),
         "corpora_documents": {source.name: len(source.documents) for source in corpora},
         "dev_documents": len(dev),
-        "unreachable_entities": len(unreachable.entities),
-        "unreachable_relations": len(unreachable.relations),
+        "unreachable_entities": len(dataset.unreachable.entities),
+        "unreachable_relations": len(dataset.unreachable.relations),
     }
     folder = save_model(model, tokenizer, config, output / "model", metrics, records=records)
     trainer.accelerator.wait_for_everyone()
@@ -148,19 +147,20 @@ def _dataset(
     sources: Sequence[Source],
     model: IsnadModel,
     tokenizer: PreTrainedTokenizerBase,
-) -> tuple[ParagraphDataset, Unreachable]:
-    """Return what is learned from, rewritten as the configuration says, and the gold that cannot be learned."""
-    maker = WindowMaker(
-        tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-    )
+) -> ParagraphDataset:
+    """Return what is learned from, rewritten as the configuration says; gold that cannot be learned is logged."""
+    maker = WindowMaker.of(tokenizer, model.config)
     settings = asdict(config.augment)
     augmenter = Augmenter(sources[0].documents, **settings) if any(settings.values()) else None
-    unreachable = _unreachable(sources, maker, schema)
-    return ParagraphDataset(sources, maker, schema, augment=augmenter, seed=config.seed), unreachable
+    dataset = ParagraphDataset(sources, maker, schema, augment=augmenter, seed=config.seed)
+    for doc, start, end, label, why in dataset.unreachable.entities[:20]:
+        log.warning("gold %s [%d:%d] of %s cannot be learned: %s", label, start, end, doc, why)
+    return dataset
 
 
 def _trainer(
     config: FinetuneConfig,
+    schema: LabelSchema,
     output: Path,
     model: IsnadModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -178,7 +178,7 @@ def _trainer(
         lengths=dataset.lengths,
         develop=develop,
         head_learning_rate=config.head_learning_rate,
-        distillation=load_teachers(config.distil, model, tokenizer),
+        distillation=load_teachers(config.distil, model, tokenizer, schema),
     )
 
 
@@ -254,6 +254,8 @@ def _arguments(config: FinetuneConfig, output: Path) -> TrainingArguments:
         data_seed=config.seed,
         use_cpu=not torch.cuda.is_available(),
         bf16=bf16_wanted(config.precision),
+        # Teachers ask heads outside of the model's own pass, which several processes would take for unused in it.
+        ddp_find_unused_parameters=False if config.distil.teachers else None,
         remove_unused_columns=False,
         label_names=["gold"],
     )
@@ -286,14 +288,3 @@ def prepare_output(output: Path, resume: bool) -> Path:
         )
     checkpoints.tidy(output)
     return output
-
-
-def _unreachable(sources: Sequence[Source], maker: WindowMaker, schema: LabelSchema) -> Unreachable:
-    found = Unreachable()
-    for source in sources:
-        for document in source.documents:
-            for _ in build_examples(document, maker, schema, unreachable=found, annotation=source.annotation):
-                pass
-    for doc, start, end, label, why in found.entities[:20]:
-        log.warning("gold %s [%d:%d] of %s cannot be learned: %s", label, start, end, doc, why)
-    return found

@@ -41,9 +41,7 @@ def row_starter(
         return None
 
     def start(model: IsnadModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        maker = WindowMaker(
-            tokenizer, max_pieces=model.config.max_pieces, overlap_pieces=model.config.overlap_pieces
-        )
+        maker = WindowMaker.of(tokenizer, model.config)
         reader = _Reader(model, maker, tokenizer.pad_token_id or 0)
         model.eval()
         if how == "description":

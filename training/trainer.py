@@ -86,6 +86,9 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         # Facts of vocabulary and schema, the same in every process; gloo and NCCL cannot send all of their types.
         model = self._trained()
         facts = [name for name, buffer in model.named_buffers() if not buffer.is_floating_point()]
+        if distillation is not None:
+            # All other parameters have a gradient in every step; the coreference head is fitted afterwards.
+            facts += [name for name, _ in model.named_parameters() if name.startswith("coreference_head.")]
         model._ddp_params_and_buffers_to_ignore = facts  # type: ignore[assignment]
         # The patience of early stopping counts on from where it stood.
         self.args.restore_callback_states_from_checkpoint = True
@@ -121,6 +124,8 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
             taught = self._distillation.parts(student, output, inputs)
             output.loss = (output.loss + weight * torch.stack(list(taught.values())).sum()) / (1 + weight)
             parts |= {f"distil_{name}": value.detach() for name, value in taught.items()}
+            if student is not model:  # wrapped: every process must have a gradient for every parameter
+                output.loss = output.loss + 0.0 * sum(p.sum() for p in self._shared(student))
         for name, value in parts.items():
             self._parts[name] = self._parts.get(name, 0.0) + float(value)
         self._parts_seen += 1
@@ -143,6 +148,12 @@ class IsnadTrainer(AtomicCheckpoints, Trainer):
         self.log(dict(scores))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
         return scores
+
+    def _shared(self, model: nn.Module) -> Iterator[nn.Parameter]:
+        """Yield the parameters whose gradients several processes share."""
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and name not in model._ddp_params_and_buffers_to_ignore:  # type: ignore[operator]
+                yield parameter
 
     def _trained(self) -> nn.Module:
         model = self.model

@@ -239,6 +239,10 @@ class TestCommand:
         refused(run("labelstudio", tmp_path / "a.json"), "did you mean 'label-studio'")
         refused(run("inline", text, "--overwrite"), "is an input")
         refused(run("brat", tmp_path, "--overwrite"), "folder of inputs")
+        out = tmp_path / "tasks.jsonl"
+        refused(run("doccano", out, "--write", "layuot=labels"), "--write layuot", "did you mean 'layout'?")
+        refused(run("inline", out, "--write", "layout=labels"), "none, inline has no options")
+        refused(run("doccano", out, "--write", "layout"), "--write 'layout'; write it as KEY=VALUE")
         (tmp_path / "there.jsonl").touch()
         refused(run("jsonl", tmp_path / "there.jsonl"), "already there", "--overwrite")
         refused(

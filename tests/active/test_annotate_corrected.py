@@ -97,6 +97,20 @@ class TestCorrected:
         path.write_text(json.dumps(export), encoding="utf-8")  # the tool escapes Arabic
         self.expect(path, wanted, predicted.text, name="label-studio")
 
+    def test_label_studio_min_with_nothing_marked_first(self, wanted: LabelSchema, tmp_path: Path) -> None:
+        """JSON-MIN leaves the regions out where an annotator has struck all of them."""
+        about = {"annotator": 1, "annotation_id": 7, "created_at": "2025-03-01T10:00:00.1Z", "lead_time": 3.1}
+        marked = {"start": 4, "end": 9, "text": "قاآني", "labels": ["PERS"]}
+        tasks = [
+            {"text": "لا اسم هنا", "id": 1, **about},
+            {"text": "زار قاآني", "id": 2, "label": [marked], **about},
+        ]
+        path = tmp_path / "min.json"
+        path.write_text(json.dumps(tasks), encoding="utf-8")
+        assert detect_format(path).name == "label-studio"
+        found = read_documents(path, schema=wanted)
+        assert [[e.text for e in d.entities] for d in found] == [[], ["قاآني"]]
+
     def test_doccano(
         self, write: Callable[[str, Path], None], wanted: LabelSchema, tmp_path: Path, predicted: Document
     ) -> None:

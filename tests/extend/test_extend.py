@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from isnad.eval.scores import development_scores
 from isnad.model.configuration import IsnadConfig
 from isnad.model.document import Document
 from isnad.model.errors import ConfigError, DataError, ModelError
 from isnad.model.inference import Extractor
-from isnad.model.modeling import IsnadModel
 from isnad.model.schema import LabelSchema
 from isnad.model.store import MANIFEST
 from isnad.training.average import average, schema_of
 from isnad.training.data import write_documents
 from isnad.training.embed import embed
-from isnad.training.extend import RECORD, plan_extension, write_teacher
+from isnad.training.extend import RECORD, plan_extension
 from isnad.training.extend_compare import read_old
 from isnad.training.extend_cut import counts
-from isnad.training.extend_data import restrict
 from isnad.training.extend_run import extend
 
 
@@ -66,28 +63,6 @@ class TestPlan:
         lines = sum(bool(line.strip()) for d in rehearsal.documents for line in d.text.splitlines())
         assert once.sources[1].weight * lines == pytest.approx(0.25 * len(once.new))
         assert len(plan_extension(recipe(tiny_model), share=0.25).new) == round(len(plan.new) / 4)
-
-    def test_a_teacher_speaks_the_new_names(
-        self,
-        folder: Path,
-        tiny_model: Path,
-        tmp_path: Path,
-        sentences: Callable[[int], list[Document]],
-        arms: LabelSchema,
-        recipe: Callable[..., dict[str, Any]],
-    ):
-        plan = plan_extension(recipe(tiny_model))
-        teacher = IsnadModel.from_pretrained(write_teacher(plan, tmp_path))
-        base = IsnadModel.from_pretrained(tiny_model)
-        assert "COMPANY" in teacher.schema.entity_labels and "ORG" not in teacher.schema.entity_labels
-        assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), base.parameters(), strict=True))
-        (tmp_path / "plain.yaml").write_text("name: p\nextends: wojood\nentities: [{name: WEAPON}]\n")
-        same = recipe(tiny_model, data={
-            "train": [str(folder / "weapons.jsonl")], "schema": str(tmp_path / "plain.yaml"),
-        })  # fmt: skip
-        only = [restrict(d, {"WEAPON"}) for d in sentences(24)]
-        write_documents(only, folder / "weapons.jsonl", format="jsonl", schema=arms)
-        assert write_teacher(plan_extension(same), tmp_path) == str(tiny_model)
 
     @pytest.mark.parametrize(
         ("change", "error", "message"),
@@ -146,7 +121,7 @@ class TestPlan:
 
 
 class TestRun:
-    def test_the_extended_model(self, run: Path, arms: LabelSchema):
+    def test_the_extended_model(self, run: Path, arms: LabelSchema, tiny_model: Path):
         model = Extractor.from_pretrained(run / "model")
         assert model.schema == arms
         assert set(model.config.entity_thresholds) == set(model.schema.entity_labels)
@@ -155,7 +130,7 @@ class TestRun:
         record = json.loads((run / "model/extension.json").read_text(encoding="utf-8"))
         assert record["history"]["ORG"] == ["COMPANY"] and record["sources"]["WEAPON"] == []
         saved = yaml.safe_load((run / "model/training.yaml").read_text(encoding="utf-8"))
-        assert saved["extend"]["rehearsal"] == 0.5 and saved["distil"]["teachers"] == [str(run / "teacher")]
+        assert saved["extend"]["rehearsal"] == 0.5 and saved["distil"]["teachers"] == [str(tiny_model)]
 
     def test_the_record_is_part_of_the_model(self, run: Path, tmp_path: Path):
         """It is sealed with the model, and goes along into the package and into a mean of models."""
@@ -176,27 +151,13 @@ class TestRun:
         self, run: Path, tiny_model: Path, recipe: Callable[..., dict[str, Any]], tmp_path: Path
     ):
         plan = plan_extension(recipe(tiny_model))
-        config = run / "teacher/config.json"
-        before = config.stat().st_mtime_ns
+        before = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
         with pytest.raises(ModelError, match="pass --resume"):
             extend(plan, run, score=development_scores(plan.schema))
-        assert config.stat().st_mtime_ns == before
+        assert {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()} == before
         (tmp_path / "file").touch()
         with pytest.raises(ConfigError, match=r"cannot write to .*file/run: Not a directory"):
             extend(plan, tmp_path / "file/run", score=development_scores(plan.schema))
-
-    def test_processes_write_teachers_of_their_own(
-        self,
-        tiny_model: Path,
-        recipe: Callable[..., dict[str, Any]],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ):
-        plan = plan_extension(recipe(tiny_model))
-        first = write_teacher(plan, tmp_path)
-        monkeypatch.setenv("RANK", "1")
-        second = write_teacher(plan, tmp_path)
-        assert first != second and {Path(first), Path(second)} == set(tmp_path.iterdir())
 
     def test_an_extension_of_an_extension(
         self,

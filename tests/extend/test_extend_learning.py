@@ -18,7 +18,7 @@ from isnad.training.collate import Collator
 from isnad.training.config import EncoderConfig, FinetuneConfig
 from isnad.training.data.annotation import Annotation
 from isnad.training.examples import build_examples
-from isnad.training.extend_finish import calibrate_apart, inherited_decisions, joined, masked, with_inherited
+from isnad.training.extend_finish import calibrate_apart, inherited_decisions, masked, with_inherited
 from isnad.training.loading import load_model
 from isnad.training.relabel import label_changes
 from isnad.training.rows import nearest_labels, row_starter
@@ -63,7 +63,7 @@ class TestThresholds:
         blind = replace(seen, correct=np.zeros_like(correct), gold=np.zeros(2, dtype=np.int64))
         half = masked(blind, ("A", "B"), frozenset({"A"}))
         assert half.valid[:, 0].all() and not half.valid[:, 1].any()
-        both = joined([masked(seen, ("A", "B"), frozenset({"B"})), half])
+        both = Observations.joined([masked(seen, ("A", "B"), frozenset({"B"})), half])
         assert both.gold.tolist() == [0, correct[:, 1].sum()] and len(both.logits) == 800
         # B is judged by the documents that annotate it: the 400 others, where it is never right, change nothing.
         apart, alone = calibrate_apart(both, [True, False]), calibrate_apart(seen, [True, False])
