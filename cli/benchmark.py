@@ -131,13 +131,16 @@ def _leaderboard(results: Sequence["Result"], baseline: str) -> None:
     for result in results:
         by_data.setdefault(result.data.name, []).append(result)
     several = len({r.candidate.name for r in results}) > 1
+    heads = ["span F1", "macro F1", "relation F1", "CoNLL", "seconds"]
+    if shown := any("relations_gold_entities" in r.scores for r in results):
+        heads.insert(3, "relation F1, gold entities")
     for name, found in by_data.items():
         data = found[0].data
         spans = "characters" if data.convention == "char" else "whole words"
         title = f"{name}: {len(data.documents)} documents, {spans}, {'outermost' if data.flat else 'nested'}"
         table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
         table.add_column("model", overflow="fold")
-        for head in ("span F1", "macro F1", "relation F1", "CoNLL", "seconds"):
+        for head in heads:
             table.add_column(head, justify="right", overflow="fold", no_wrap=head == "span F1")
         if several:
             table.add_column("span F1 against it", overflow="fold")
@@ -151,21 +154,24 @@ def _leaderboard(results: Sequence["Result"], baseline: str) -> None:
                     verdict = f": {BETTER if tested.difference > 0 else WORSE}"
                 p = f"p {tested.p_value:.3f}" if tested.p_value >= 0.001 else "p < 0.001"
                 against = f"{100 * tested.difference:+.1f}, {p}{verdict}"
-            table.add_row(*_standing(r), *([against] if several else []))
+            table.add_row(*_standing(r, shown), *([against] if several else []))
         console().print(table)
 
 
-def _standing(r: "Result") -> list[Any]:
+def _standing(r: "Result", shown: bool) -> list[Any]:
+    """Return the cells of a model; `shown`: whether any model was shown the gold entities."""
     content = r.content
     f1 = content["intervals"]["entities"]["micro"]["f1"]
     spread = f" [{100 * f1['low']:.1f}, {100 * f1['high']:.1f}]" if f1 else ""
     scores = r.scores
     relations, coreference = scores.get("relations"), scores.get("coreference")
+    given = scores.get("relations_gold_entities")
     return [
         Cell(r.candidate.name),
         f"{100 * scores['entities']['f1']:.1f}{spread}",
         f"{100 * scores['entities']['macro_f1']:.1f}",
         f"{100 * relations['f1']:.1f}" if relations else "",
+        *([f"{100 * given['f1']:.1f}" if given else "-" if relations else ""] if shown else []),
         f"{100 * coreference['conll']:.1f}" if coreference else "",
         f"{r.seconds:.1f}",
     ]

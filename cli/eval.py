@@ -47,8 +47,33 @@ def evaluate_model(
 
     stream = extractor.pipe((d.id, d.text) for d in gold)
     predicted = list(progress(stream, total=len(gold), what="extracting"))
-    evaluation = evaluate(gold, predicted, extractor.schema, convention=convention.value, flat=flat)
+    evaluation = evaluate(
+        gold,
+        predicted,
+        extractor.schema,
+        convention=convention.value,
+        flat=flat,
+        given=_given(model, gold),
+    )
     _report(evaluation, f"{extractor.name} on {data}", chosen, output)
+
+
+def _given(model: str, gold: Sequence["Document"]) -> list["Document"] | None:
+    """Return what a model finds when it is shown the gold entities; None without relations, or if it cannot be."""
+    from ..eval.given_entities import GivenEntityExtractor, describe, takes_entities
+    from ..training.examples import Unreachable
+
+    if not any(d.relations for d in gold) or not takes_entities(model):
+        return None
+    lost = Unreachable()
+    stream = GivenEntityExtractor.from_pretrained(model).pipe(gold, unreachable=lost)
+    found = list(progress(stream, total=len(gold), what="relating gold entities"))
+    if lost.entities or lost.relations:
+        counts = f"entities {len(lost.entities)}, relations {len(lost.relations)}"
+        say(f"gold that the model cannot be given or reach, and that counts as missed: {counts}")
+        for line in describe(lost):
+            say(f"  {line}")
+    return found
 
 
 def evaluate_leave_one_out(

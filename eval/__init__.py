@@ -9,6 +9,9 @@ Everything starts with gold documents and predictions of the same texts, in the 
     bootstrap(old).entities.micro.f1                          # a 95% interval over documents
     compare(old, evaluate(gold, predictions_of_new, schema))  # which labels got better or worse, with significance
 
+    extractor = GivenEntityExtractor.from_pretrained("isnad-small")  # shown the gold entities
+    evaluate(gold, predicted, schema, given=list(extractor.pipe(gold))).relations["given"].micro.f1
+
 - Counts: `evaluate` gives an `Evaluation`, which keeps the counts of each document (`DocumentScores`), adds up, and
   survives JSON. `project` says what is compared (characters or whole words, nested or outermost), `classify_errors`
   what went wrong, `match_relations` and `score_clusters` are the parts for relations and coreference.
@@ -30,6 +33,7 @@ from .curves import NamedCurve, curve_scores, read_curves, write_curves
 from .evaluate import evaluate
 from .evaluation import DocumentScores, Evaluation
 from .flat import FlatScores, flat_tags, score_flat
+from .given_entities import GivenEntityExtractor
 from .learning_curve import CurvePoint, LearningCurve, learning_curve
 from .loo import LeaveOneOut, leave_one_out
 from .nerviews import NervaluateView, iob2, nervaluate_view, seqeval_view
@@ -59,6 +63,7 @@ __all__ = [
     "ErrorClass",
     "Evaluation",
     "FlatScores",
+    "GivenEntityExtractor",
     "Interval",
     "Intervals",
     "Judged",

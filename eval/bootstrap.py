@@ -20,7 +20,6 @@ from .coreference import CONLL, METRICS, ClusterCounts
 from .counts import Accuracy, CountsTable
 from .evaluation import PARTITIONS, Evaluation
 from .proclitics import KINDS
-from .relations import VIEWS
 
 Array = NDArray[np.float64]
 
@@ -112,7 +111,9 @@ def bootstrap(
         level=level,
         seed=seed,
         entities=resamples.table([d.entities for d in documents]),
-        relations={view: resamples.table([d.relations[view] for d in documents]) for view in VIEWS},
+        relations={
+            view: resamples.table([d.relations[view] for d in documents]) for view in evaluation.relations
+        },
         coreference={p: resamples.clusters([d.coreference[p] for d in documents]) for p in PARTITIONS},
         proclitics=resamples.decisions([d.proclitics for d in documents]),
     )

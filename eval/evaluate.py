@@ -9,7 +9,7 @@ from ..model.schema import LabelSchema
 from .coreference import mention_clusters, score_clusters
 from .evaluation import PARTITIONS, DocumentScores, Evaluation
 from .proclitics import proclitic_accuracy
-from .relations import match_relations
+from .relations import GIVEN, match_relations
 from .spans import Convention, check_convention, classify_errors, count_errors, match_spans, project
 
 
@@ -20,6 +20,7 @@ def evaluate(
     *,
     convention: Convention = "char",
     flat: bool = False,
+    given: Sequence[Document] | None = None,
 ) -> Evaluation:
     """Score predicted against gold documents.
 
@@ -32,6 +33,8 @@ def evaluate(
         schema: says which labels exist, which relations are symmetric and which types corefer.
         convention: "char" compares character spans without proclitics, "word" whole words with them.
         flat: compare outermost entities only, for corpora and models without nesting.
+        given: what the model finds when it is shown the gold entities (see `given_entities`), one document for each
+            gold document; adds the view `relations.GIVEN`.
 
     Returns:
         Counts per document with their totals and scores.
@@ -43,11 +46,17 @@ def evaluate(
     """
     check_convention(convention)
     pairs = pair_documents(gold, predicted)
-    for n, (wanted, found) in enumerate(pairs, 1):
+    related = [d for _, d in pair_documents(gold, given)] if given is not None else [None] * len(pairs)
+    for n, ((wanted, found), shown) in enumerate(zip(pairs, related, strict=True), 1):
         _check_labels(wanted, schema, f"gold document {_name(wanted, n)}")
-        _check_labels(found, schema, f"predicted document {_name(found, n)}")
+        for document in (found, shown):
+            if document is not None:
+                _check_labels(document, schema, f"predicted document {_name(document, n)}")
     return Evaluation(
-        documents=tuple(score_document(g, p, schema, convention=convention, flat=flat) for g, p in pairs),
+        documents=tuple(
+            score_document(wanted, found, schema, convention=convention, flat=flat, given=shown)
+            for (wanted, found), shown in zip(pairs, related, strict=True)
+        ),
         schema={"name": schema.name, "version": schema.version, "hash": schema.hash},
         entity_labels=schema.entity_labels,
         relation_labels=schema.relation_labels,
@@ -63,16 +72,21 @@ def score_document(
     *,
     convention: Convention = "char",
     flat: bool = False,
+    given: Document | None = None,
 ) -> DocumentScores:
     """Count everything in one pair of annotations of the same text; see `evaluate`."""
     gold_spans = project(gold, convention=convention, flat=flat)
     predicted_spans = project(predicted, convention=convention, flat=flat)
+    relations = match_relations(gold, predicted, schema, gold_spans, predicted_spans)
+    if given is not None:
+        given_spans = project(given, convention=convention, flat=flat)
+        relations[GIVEN] = match_relations(gold, given, schema, gold_spans, given_spans)["strict"]
     clusters = mention_clusters(gold, predicted, gold_spans, predicted_spans, schema.coreferent_labels)
     return DocumentScores(
         id=gold.id,
         entities=match_spans(gold_spans.values(), predicted_spans.values()),
         errors=count_errors(classify_errors(gold_spans.values(), predicted_spans.values())),
-        relations=match_relations(gold, predicted, schema, gold_spans, predicted_spans),
+        relations=relations,
         coreference={p: score_clusters(*clusters, singletons=p == PARTITIONS[0]) for p in PARTITIONS},
         proclitics=proclitic_accuracy(gold.text, gold.entities, predicted.entities),
     )

@@ -10,7 +10,7 @@ from ..model.errors import DataError
 from .coreference import METRICS, ClusterCounts, conll_average
 from .counts import Accuracy, Counts, CountsTable, Scored
 from .proclitics import KINDS
-from .relations import VIEWS
+from .relations import GIVEN, VIEWS
 from .spans import ErrorClass, errors_per_class
 
 # Version of the JSON layout of `Evaluation.to_dict`.
@@ -28,7 +28,8 @@ class DocumentScores:
         id: the document; empty if it has no id.
         entities: strict span matches per entity type.
         errors: number of errors by (class, gold label, predicted label); the label of a missing side is "".
-        relations: matches per relation type in each of `relations.VIEWS`.
+        relations: matches per relation type in each of `relations.VIEWS`, and in `relations.GIVEN` if the model was
+            shown the gold entities too.
         coreference: for each of `PARTITIONS`, counts of each of `coreference.METRICS`.
         proclitics: decisions of each of `proclitics.KINDS`.
     """
@@ -60,7 +61,10 @@ class DocumentScores:
             errors={
                 (ErrorClass(kind), gold, predicted): int(n) for kind, gold, predicted, n in data["errors"]
             },
-            relations={view: CountsTable.from_dict(data["relations"][view]) for view in VIEWS},
+            relations={
+                view: CountsTable.from_dict(data["relations"][view])
+                for view in (*VIEWS, *({GIVEN} & data["relations"].keys()))
+            },
             coreference={
                 p: {m: ClusterCounts.from_list(data["coreference"][p][m]) for m in METRICS}
                 for p in PARTITIONS
@@ -136,10 +140,14 @@ class Evaluation:
 
     @cached_property
     def relations(self) -> dict[str, CountsTable]:
-        """Matches per relation type over all documents in the views "strict", "boundary" and "entity"."""
+        """Matches per relation type over all documents in the views "strict", "boundary" and "entity".
+
+        And in the view "given", strict with gold entities, if there is one of every document.
+        """
+        shown = self.documents and all(GIVEN in d.relations for d in self.documents)
         return {
             view: CountsTable.total(d.relations[view] for d in self.documents).ordered(self.relation_labels)
-            for view in VIEWS
+            for view in (*VIEWS, *([GIVEN] if shown else []))
         }
 
     @cached_property

@@ -17,6 +17,7 @@ from ..model.document import Document
 from ..model.errors import IsnadError
 from ..model.schema import LabelSchema
 from ..model.store import resolve
+from ..training.examples import Unreachable
 from ..training.model_facts import ModelFacts, fingerprints, read_json
 from .bootstrap import PrfIntervals, bootstrap
 from .calibration import judge_relations, judge_spans
@@ -24,6 +25,7 @@ from .calibration_scores import measure_calibration
 from .counts import Counts
 from .evaluate import evaluate
 from .evaluation import Evaluation
+from .given_entities import GivenEntityExtractor
 from .stored import save_result
 
 DEVELOPMENT = "seeds:authored/dev"
@@ -59,7 +61,10 @@ def measure_model(model: str | Path, output: Path, *, data: str = DEVELOPMENT, f
     backend = Remembering(TorchBackend(loaded, tokenizer.pad_token_id or 0))
     own = predict(backend, loaded.config, tokenizer, gold)
     crossed = cross_fitted(backend, loaded.config, tokenizer, gold, folds=folds)
-    evaluation = evaluate(gold, own.returned, schema)
+    lost = Unreachable()
+    shown = GivenEntityExtractor(loaded, tokenizer).pipe(gold, unreachable=lost)
+    given = list(shown) if any(d.relations for d in gold) else None
+    evaluation = evaluate(gold, own.returned, schema, given=given)
     calibration = {
         "folds": folds,
         "floor": FLOOR,
@@ -76,7 +81,8 @@ def measure_model(model: str | Path, output: Path, *, data: str = DEVELOPMENT, f
         documents=gold,
         command=command(model, output, data=data, folds=folds),
         seed=int(metrics.get("seed", 0)),
-        details=model_details(folder) | {"sets": sets(evaluation), "calibration": calibration},
+        details=model_details(folder)
+        | {"sets": sets(evaluation), "calibration": calibration, "not_given": asdict(lost)},
     )
     return evaluation
 

@@ -1,4 +1,4 @@
-"""Relation matching in three views: strict, boundary and entity-level."""
+"""Relation matching in three views end to end: strict, boundary and entity-level; and with gold entities."""
 
 from collections.abc import Container, Hashable, Mapping
 
@@ -7,7 +7,10 @@ from ..model.schema import LabelSchema
 from .counts import CountsTable
 from .spans import Span
 
+# End to end: from the text alone.
 VIEWS = ("strict", "boundary", "entity")
+# Of a model that was shown the gold entities. Only a joint model can be, so an evaluation may lack this view.
+GIVEN = "given"
 
 
 def match_relations(

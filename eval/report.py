@@ -13,6 +13,7 @@ from rich.text import Text
 from .bootstrap import Interval, Intervals, PrfIntervals, TableIntervals, bootstrap
 from .counts import Counts, CountsTable, Scored
 from .evaluation import PARTITIONS, Evaluation
+from .relations import GIVEN
 from .spans import ErrorClass
 
 METRIC_NAMES = {
@@ -85,6 +86,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 def sections(evaluation: Evaluation, intervals: Intervals | None = None) -> list[Section]:
     """Return the tables of a report: entities, errors, relations, coreference, proclitics.
+
+    Relations with gold entities are left out for a model that was not shown them.
 
     Args:
         evaluation: what to report.
@@ -242,7 +245,11 @@ def _relations(evaluation: Evaluation, intervals: Intervals | None) -> list[Sect
         for (name, b, b_spread), (_, e, e_spread) in zip(*both, strict=True)
     ]
     columns = ("Relation", "Boundary F1 (without entity types)", "Entity-level F1 (any mention)")
-    return [strict, Section("Relations (other views)", columns, tuple(rows), totals=3)]
+    others = Section("Relations (other views)", columns, tuple(rows), totals=3)
+    if GIVEN not in views:
+        return [strict, others]
+    given = _table("Relations (strict, gold entities)", "Relation", views[GIVEN], spread.get(GIVEN))
+    return [strict, given, others]
 
 
 def _coreference(evaluation: Evaluation, intervals: Intervals | None) -> list[Section]:

@@ -59,8 +59,8 @@ class TestCrossFitting:
 
     def test_folds_are_fitted_as_training_fits(self, parts: tuple, articles: list[Document]) -> None:
         from isnad.model.windows import WindowMaker
-        from isnad.training.calibrate import observe
-        from isnad.training.calibration_check import _joined, refitted
+        from isnad.training.calibrate import Observations, observe
+        from isnad.training.calibration_check import refitted
 
         backend, config, tokenizer = parts
         schema = config.schema()
@@ -68,7 +68,8 @@ class TestCrossFitting:
         options = {"cross_sentence": config.cross_sentence}
         whole = refitted(config, schema, *observe(backend, maker, schema, articles, **options))
         single = [observe(backend, maker, schema, [a], **options) for a in articles]
-        joined = refitted(config, schema, _joined([s for s, _ in single]), _joined([p for _, p in single]))
+        spans, links = (Observations.joined([seen[n] for seen in single]) for n in (0, 1))
+        joined = refitted(config, schema, spans, links)
         assert joined.calibration == whole.calibration
         assert joined.entity_thresholds == whole.entity_thresholds
         assert config.calibration is None, "the configuration that was given stays as it is"
@@ -116,6 +117,7 @@ class TestModelResults:
         self, tiny_model: Path, articles: list[Document], schema: LabelSchema, tmp_path: Path, capsys
     ) -> None:
         from isnad.eval.evaluate import evaluate
+        from isnad.eval.given_entities import GivenEntityExtractor
         from isnad.eval.model_results import main
         from isnad.eval.stored import data_hash, load_result
         from isnad.model.inference import Extractor
@@ -128,7 +130,9 @@ class TestModelResults:
         assert f"wrote {output}" in capsys.readouterr().out
         content, evaluation = load_result(output)
         extractor = Extractor.from_pretrained(tiny_model)
-        expected = evaluate(articles[:3], list(extractor.pipe((a.id, a.text) for a in articles[:3])), schema)
+        found = list(extractor.pipe((a.id, a.text) for a in articles[:3]))
+        given = list(GivenEntityExtractor.from_pretrained(tiny_model).pipe(articles[:3]))
+        expected = evaluate(articles[:3], found, schema, given=given)
         assert evaluation == expected
         assert content["data_hash"] == data_hash(articles[:3])
         assert content["command"].endswith(f"--data {data} --folds 3")

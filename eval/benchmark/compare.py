@@ -1,17 +1,20 @@
 """What changed between two models: every F1 of one against the other on the data that both were measured on."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...model.errors import ConfigError, DataError, nearest
+from ..relations import GIVEN
 from ..significance import RELATIONS, SPANS, Comparison, Difference
 from ..significance import compare as test
 from .registry import Record, Registry
+from .report_numbers import GIVEN_RELATION, micro_difference
 
 BETTER, WORSE, SAME = "better", "worse", "no difference shown"
 # What totals are called beside labels.
 TOTALS = {SPANS: "all entities", RELATIONS: "all relations"}
+GIVEN_TOTAL = "all relations (gold entities)"
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Change:
 
     Attributes:
         kind: `entity` or `relation`.
-        label: the label, or one of the values of `TOTALS`.
+        label: the label, one of the values of `TOTALS`, or `GIVEN_TOTAL`.
         difference: with p-values.
         verdict: `BETTER`, `WORSE` or `SAME`, at the level that was asked for.
     """
@@ -39,7 +42,8 @@ class ModelComparison:
         a, b: the records, counts included.
         comparison: the tests.
         alpha: level of significance.
-        changes: totals first, then labels in the order of the schema; only what occurs.
+        changes: totals first, then labels in the order of the schema; only what occurs. Last comes `GIVEN_TOTAL`, if
+            both models were shown the gold entities.
     """
 
     a: Record
@@ -61,6 +65,9 @@ class ModelComparison:
             "alpha": self.alpha,
             "regressions": [c.label for c in self.regressions],
             "comparison": self.comparison.to_dict(),
+            "relations_gold_entities": next(
+                (asdict(c.difference) for c in self.changes if c.label == GIVEN_TOTAL), None
+            ),
         }
 
 
@@ -122,6 +129,9 @@ def _compare(a: Record, b: Record, alpha: float, rounds: int, seed: int) -> Mode
         if labels:
             changes.append(_change(kind, TOTALS[total], whole, alpha))
             changes += [_change(kind, label, d, alpha) for label, d in labels.items()]
+    if GIVEN in a.evaluation.relations and GIVEN in b.evaluation.relations:
+        shown = micro_difference(a.evaluation, b.evaluation, GIVEN_RELATION, rounds=rounds, seed=seed)
+        changes.append(_change("relation", GIVEN_TOTAL, shown, alpha))
     return ModelComparison(a, b, found, alpha, tuple(changes))
 
 

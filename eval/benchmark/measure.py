@@ -12,6 +12,8 @@ from ..calibration_scores import measure_calibration
 from ..counts import Counts
 from ..evaluate import evaluate
 from ..evaluation import Evaluation
+from ..given_entities import lost_relations
+from ..relations import GIVEN
 from ..slice_result import SliceResult
 from ..slices import slice_counts
 from ..spans import project
@@ -56,6 +58,7 @@ def measure(
     *,
     seconds: float,
     reused: bool,
+    given: Sequence[Document] | None = None,
     slices: bool = False,
     seen_names: Collection[str] | None = None,
     robustness: Mapping[str, Any] | None = None,
@@ -69,13 +72,16 @@ def measure(
         predicted: in the classes of the data, in the order of gold.
         seconds: that predicting took.
         reused: whether the predictions are from the cache.
+        given: what the model finds when it is shown the gold entities, as `predicted`; None if it cannot be.
         slices: whether to score the slices of `eval.slices` too.
         seen_names: names that count as seen in training; see `slice_counts`.
         robustness: scores on perturbed texts, as plain data.
         samples, seed: of the bootstrap intervals.
     """
     gold = data.documents
-    evaluation = evaluate(gold, predicted, data.schema, convention=data.convention, flat=data.flat)
+    evaluation = evaluate(
+        gold, predicted, data.schema, convention=data.convention, flat=data.flat, given=given
+    )
     content: dict[str, Any] = {
         "model": candidate.name,
         "data": data.name,
@@ -87,6 +93,7 @@ def measure(
         "slices": _slices(gold, predicted, data, seen_names, samples=samples, seed=seed) if slices else {},
         "robustness": dict(robustness or {}),
         "calibration": _calibration(gold, predicted, data, samples=samples, seed=seed),
+        "not_given": lost_relations(gold, given) if given is not None else None,
         "seconds": round(seconds, 3),
         "hashes": {"model": candidate.hash, "data": data.hash, "code": candidate.code},
         "labels": {
@@ -107,6 +114,8 @@ def main_scores(evaluation: Evaluation, gold: Sequence[Document]) -> dict[str, A
     }
     if any(d.relations for d in gold):
         found["relations"] = _prf(evaluation.relations["strict"].micro)
+        if GIVEN in evaluation.relations:
+            found["relations_gold_entities"] = _prf(evaluation.relations[GIVEN].micro)
     if any(d.clusters for d in gold):
         found["coreference"] = {"conll": evaluation.conll["without_singletons"].f1}
     return found

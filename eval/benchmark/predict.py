@@ -9,7 +9,7 @@ from ...model.document import Document
 from ..perturb import perturbations
 from ..robustness import robustness
 from ..stored import data_hash
-from .adapters import Candidate
+from .adapters import Candidate, with_entities
 from .cache import PART, Part, predictions
 from .data import BenchmarkData
 from .labels import Translation, translate_document
@@ -48,6 +48,37 @@ def translated(
         )
         for p, gold in zip(found, data.documents, strict=True)
     ]
+
+
+def predict_given(
+    candidate: Candidate,
+    data: BenchmarkData,
+    translation: Translation,
+    cache: Path,
+    progress: Progress | None,
+) -> list[Document] | None:
+    """Return what a model finds when it is shown the gold entities, in the classes of the data.
+
+    Args:
+        candidate, data, translation: what is measured.
+        cache: folder of predictions; these are kept there under a key of their own.
+        progress: shows how far it is.
+
+    Returns:
+        None where gold has no relations, where a gold label is none of the model's own, and for models that cannot
+        be shown entities.
+    """
+    labels = {e.label for d in data.documents for e in d.entities}
+    own = all(translation.class_of.get(label) == label for label in labels)
+    if not own or not any(d.relations for d in data.documents):
+        return None
+    # Without their relations, whose labels need not be those of the model.
+    shown = with_entities(candidate, [replace(d, relations=()) for d in data.documents])
+    if shown is None:
+        return None
+    what = f"{candidate.name} on {data.name}, gold entities"
+    found, _, _ = predict_all(shown, data, cache, progress, what)
+    return translated(found, data, translation, candidate.name)
 
 
 def robustness_of(

@@ -19,7 +19,20 @@ from .report_cells import plain_number, signed
 from .report_curves import curve_tables
 from .report_data import Benchmark, Result, load_benchmark
 from .report_html import to_html
-from .report_numbers import Score, Trio, baseline_of, change, confusion, labels_of, table_of, trio
+from .report_numbers import (
+    ENTITY,
+    GIVEN_RELATION,
+    KINDS,
+    RELATION,
+    Score,
+    Trio,
+    baseline_of,
+    change,
+    confusion,
+    labels_of,
+    table_of,
+    trio,
+)
 from .report_run import about, speed
 from .report_tables import AVERAGES, Cell, Linked, Quantity, Table
 
@@ -71,8 +84,9 @@ def to_markdown(benchmark: Benchmark) -> str:
     """Return the leaderboard and the tables as GitHub Markdown; scores in percent with 95% intervals."""
     parts = [
         ("", [*tables.overview(benchmark), tables.leaderboard(benchmark)]),
-        ("Entities", tables.per_label(benchmark, "entity")),
-        ("Relations", tables.per_label(benchmark, "relation")),
+        ("Entities", tables.per_label(benchmark, ENTITY)),
+        ("Relations", tables.per_label(benchmark, RELATION)),
+        ("Relations with gold entities", tables.per_label(benchmark, GIVEN_RELATION)),
         ("", [tables.error_classes(benchmark), *tables.coreference(benchmark)]),
         ("Slices", tables.slices(benchmark)),
         ("Robustness", tables.robustness(benchmark)),
@@ -93,7 +107,7 @@ def to_markdown(benchmark: Benchmark) -> str:
                 f"## {markdown_cell(title)}",
                 "",
                 *([markdown_cell(table.note), ""] if table.note else []),
-                *_rows(table),
+                *markdown_rows(table),
                 "",
             ]
     return "\n".join(lines)
@@ -128,15 +142,15 @@ def to_json(benchmark: Benchmark) -> str:
 def to_csv(benchmark: Benchmark) -> str:
     """Return one row a model, corpus and label, and rows of the averages; empty cells where there is no number.
 
-    The label of an average is `micro`, `macro` or `weighted` with the kind `entity average` or `relation
-    average`. Fractions are in [0, 1].
+    The kinds are those of `report_numbers.KINDS`. The label of an average is `micro`, `macro` or `weighted`, and its
+    kind ends in ` average`: `entity average`. Fractions are in [0, 1].
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for r in benchmark.results:
         of_result = (r.model, r.data, r.evaluation.convention, r.evaluation.flat)
-        for kind in ("entity", "relation"):
+        for kind in KINDS:
             table = table_of(r.evaluation, kind)
             for label in labels_of([r], kind):
                 counts = table[label]
@@ -164,7 +178,8 @@ def result_dict(benchmark: Benchmark, r: Result) -> dict[str, Any]:
     cells: dict[str, dict[str, int]] = {}
     for (gold, predicted), n in confusion(r.evaluation)[2].items():
         cells.setdefault(gold, {})[predicted] = n
-    versus = {kind: change(r, baseline_of(benchmark, r), kind) for kind in ("entity", "relation")}
+    kinds = [k for k in KINDS if k != GIVEN_RELATION or table_of(r.evaluation, k)]
+    versus = {kind: change(r, baseline_of(benchmark, r), kind) for kind in kinds}
     kept = {k: v for k, v in r.content.items() if k not in ("evaluation", "model", "data")}
     return {
         "model": r.model,
@@ -185,7 +200,7 @@ def _numbers(scores: Trio | None) -> list[float | str]:
     return cells
 
 
-def _rows(table: Table) -> list[str]:
+def markdown_rows(table: Table) -> list[str]:
     """Return the lines of a Markdown table."""
     numbers = [
         n > 0 and any(row[n] is not None and not isinstance(row[n], str) for row in table.rows)

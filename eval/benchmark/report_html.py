@@ -1,15 +1,12 @@
 """A benchmark as one HTML file that needs nothing else: tables, plots, and a browser of the errors."""
 
-import base64
-import hashlib
 import json
-from functools import cache
-from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...model import render
 from ...model.render.characters import one_line
+from ...model.render.html import viewer_style
+from ...model.render.page import asset, page, report_style
 from ..report import ERROR_MEANINGS
 from ..spans import ErrorClass
 from . import report_tables as tables
@@ -17,6 +14,7 @@ from .report_cells import esc, name_of, table_html, tables_html
 from .report_curves import curves
 from .report_data import Benchmark
 from .report_errors import browser_data
+from .report_numbers import ENTITY, GIVEN_RELATION, RELATION
 from .report_panels import calibration, confusions
 from .report_run import about, speed
 
@@ -37,8 +35,8 @@ def to_html(benchmark: Benchmark) -> str:
     """
     parts = [
         ("leaderboard", "Leaderboard", _leaderboard(benchmark)),
-        ("entities", "Entities", _labels(benchmark, "entity")),
-        ("relations", "Relations", _labels(benchmark, "relation")),
+        ("entities", "Entities", _labels(benchmark, ENTITY)),
+        ("relations", "Relations", _labels(benchmark, RELATION, GIVEN_RELATION)),
         ("confusion", "Confusion", confusions(benchmark)),
         ("coreference", "Coreference", tables_html(tables.coreference(benchmark))),
         ("calibration", "Calibration", calibration(benchmark)),
@@ -55,26 +53,15 @@ def to_html(benchmark: Benchmark) -> str:
         f'<section id="{id_}" aria-labelledby="h-{id_}"><h2 id="h-{id_}">{title}</h2>\n{body}\n</section>'
         for id_, title, body in kept
     )
-    script = _asset("report.js") + _asset("report_browser.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    script = asset(__file__, "report.js") + asset(__file__, "report_browser.js")
     title = one_line(
         str(benchmark.settings.get("name") or benchmark.settings.get("title") or "isnad benchmark")
     )
-    viewer = (Path(render.__file__).parent / "viewer.css").read_text(encoding="utf-8")
-    return Template(_asset("report.html")).substitute(
-        title=esc(title),
-        script_hash=f"sha256-{digest}",
-        style=viewer + _asset("report.css"),
-        summary=_summary(benchmark),
-        nav=nav,
-        sections=sections,
-        script=script,
+    body = Template(asset(__file__, "report.html")).substitute(
+        title=esc(title), summary=_summary(benchmark), nav=nav, sections=sections, script=script
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    style = report_style() + viewer_style() + asset(__file__, "report.css")
+    return page(body, title=title, style=style, script=script)
 
 
 def _summary(benchmark: Benchmark) -> str:
@@ -96,10 +83,12 @@ def _leaderboard(benchmark: Benchmark) -> str:
     return f'<p class="note">{METHOD}{versus}</p>{parts}'
 
 
-def _labels(benchmark: Benchmark, kind: str) -> str:
+def _labels(benchmark: Benchmark, kind: str, also: str = "") -> str:
+    """Return the tables of a kind, and below them those of another one, if there are any."""
     found = tables.per_label(benchmark, kind)
     if not found:
         return ""
+    more = tables.per_label(benchmark, also) if also else []
     measures = "".join(
         f'<label><input type="radio" name="measure-{kind}" value="{value}"{" checked" * (value == "f1")}> {text}'
         "</label>"
@@ -107,12 +96,13 @@ def _labels(benchmark: Benchmark, kind: str) -> str:
     )
     note = (
         "Strict: the label and both offsets must be right."
-        if kind == "entity"
+        if kind == ENTITY
         else "Strict, end to end: both spans, both types, direction and label must be right."
     )
+    below = f"<h3>With gold entities</h3>{tables_html(more)}" if more else ""
     return (
         f'<p class="note">{note}</p><fieldset class="measure"><legend>Show</legend>{measures}</fieldset>'
-        f'<div class="measured" data-measure="f1">{tables_html(found)}</div>'
+        f'<div class="measured" data-measure="f1">{tables_html(found)}{below}</div>'
     )
 
 
@@ -134,7 +124,7 @@ def _errors(benchmark: Benchmark) -> str:
         f'<script type="application/json" class="error-data" data-name="{esc(part["data"])}">{_json(part)}</script>\n'
         for part in stored
     )
-    browser = Template(_asset("report_browser.html")).substitute(classes=" ".join(ErrorClass))
+    browser = Template(asset(__file__, "report_browser.html")).substitute(classes=" ".join(ErrorClass))
     return f"{counts}{legend_}{browser}{blocks}"
 
 

@@ -10,6 +10,7 @@ from ...model.errors import DataError
 from ..bootstrap import Interval
 from ..counts import Counts, CountsTable
 from ..evaluation import DocumentScores, Evaluation
+from ..relations import GIVEN
 from ..significance import Difference, paired_documents, paired_test
 from ..spans import ErrorClass
 from .report_data import Benchmark, Result, bounds, is_number
@@ -17,6 +18,11 @@ from .report_data import Benchmark, Result, bounds, is_number
 BOUNDARY, MISSED, SPURIOUS = "(boundary)", "(missed)", "(spurious)"
 # In the error browser: no entity on this side.
 NONE = "(none)"
+# What is counted strictly, and where the counts and intervals of relations are kept. The last kind is there only for
+# models that can be shown the gold entities.
+ENTITY, RELATION, GIVEN_RELATION = "entity", "relation", "relation with gold entities"
+KINDS = (ENTITY, RELATION, GIVEN_RELATION)
+_VIEWS = {RELATION: "strict", GIVEN_RELATION: GIVEN}
 # Exchanges of documents that a test draws; p is exact where there are no more.
 ROUNDS = 4999
 
@@ -46,8 +52,8 @@ def score(value: float, interval: tuple[float, float] | None = None) -> Score:
 
 
 def table_of(counted: Evaluation | DocumentScores, kind: str) -> CountsTable:
-    """Return the strict counts of entities ("entity") or of relations end to end ("relation")."""
-    return counted.entities if kind == "entity" else counted.relations["strict"]
+    """Return the strict counts of one of `KINDS`; empty where a model was not shown the gold entities."""
+    return counted.entities if kind == ENTITY else counted.relations.get(_VIEWS[kind], CountsTable())
 
 
 def trio(result: Result, kind: str, label: str = "", *, average: str = "micro") -> Trio | None:
@@ -55,7 +61,7 @@ def trio(result: Result, kind: str, label: str = "", *, average: str = "micro") 
 
     Args:
         result: where from.
-        kind: "entity" or "relation".
+        kind: one of `KINDS`.
         label: a label; empty for an average.
         average: "micro", "macro" or "weighted".
 
@@ -63,7 +69,7 @@ def trio(result: Result, kind: str, label: str = "", *, average: str = "micro") 
         None if neither gold nor predictions have the label, or anything at all.
     """
     table = table_of(result.evaluation, kind)
-    keys = ("entities",) if kind == "entity" else ("relations", "strict")
+    keys = ("entities",) if kind == ENTITY else ("relations", _VIEWS[kind])
     if not table or (label and label not in table):
         return None
     scored = table[label] if label else getattr(table, average)
@@ -78,7 +84,7 @@ def labels_of(results: Sequence[Result], kind: str) -> list[str]:
     """Return the labels that occur in any of the results, those of the schema first and in its order."""
     order: dict[str, None] = {}
     for r in results:
-        known = r.evaluation.entity_labels if kind == "entity" else r.evaluation.relation_labels
+        known = r.evaluation.entity_labels if kind == ENTITY else r.evaluation.relation_labels
         order |= dict.fromkeys(known)
     there: set[str] = set()
     for r in results:
@@ -87,21 +93,36 @@ def labels_of(results: Sequence[Result], kind: str) -> list[str]:
 
 
 def change(result: Result, baseline: Result | None, kind: str) -> Difference | None:
-    """Return the difference of micro F1 from the baseline, or None if the two cannot be paired.
+    """Return the `micro_difference` from the baseline, or None if the two cannot be paired."""
+    if baseline is None or baseline is result or not table_of(baseline.evaluation, kind):
+        return None
+    if kind == GIVEN_RELATION and not table_of(result.evaluation, kind):
+        return None
+    try:
+        return micro_difference(baseline.evaluation, result.evaluation, kind, rounds=ROUNDS)
+    except DataError:
+        return None
+
+
+def micro_difference(a: Evaluation, b: Evaluation, kind: str, *, rounds: int, seed: int = 0) -> Difference:
+    """Return the difference of micro F1, b minus a.
 
     See `significance.paired_test`: documents are paired, the interval is a bootstrap's, p comes from
     approximate randomisation.
+
+    Args:
+        a, b: two systems on the same documents.
+        kind: one of `KINDS`, which both have.
+        rounds, seed: of the test.
+
+    Raises:
+        DataError: the evaluations are not of the same gold documents compared in the same way.
     """
-    if baseline is None or baseline is result or not table_of(baseline.evaluation, kind):
-        return None
-    try:
-        pairs = paired_documents(baseline.evaluation, result.evaluation)
-    except DataError:
-        return None
+    pairs = paired_documents(a, b)
     sides = np.array(
         [[[table_of(d, kind).micro.to_list()] for d in pair] for pair in pairs], dtype=np.float64
     )
-    differences, _ = paired_test(sides[:, 0], sides[:, 1], rounds=ROUNDS)
+    differences, _ = paired_test(sides[:, 0], sides[:, 1], rounds=rounds, seed=seed)
     return differences[0]
 
 

@@ -11,7 +11,21 @@ from ..significance import Difference
 from ..slices import SLICES
 from ..spans import ErrorClass
 from .report_data import Benchmark, Result, is_number
-from .report_numbers import Score, Trio, baseline_of, change, labels_of, loss, measured, score, table_of, trio
+from .report_numbers import (
+    ENTITY,
+    GIVEN_RELATION,
+    RELATION,
+    Score,
+    Trio,
+    baseline_of,
+    change,
+    labels_of,
+    loss,
+    measured,
+    score,
+    table_of,
+    trio,
+)
 
 WITHOUT = "without_singletons"
 AVERAGES = ("micro", "macro", "weighted")
@@ -72,7 +86,7 @@ def overview(benchmark: Benchmark) -> list[Table]:
     rows = []
     for model in benchmark.models:
         found = [benchmark.of(model, data) for data in benchmark.data]
-        rows.append((model, *(_f1(trio(r, "entity")) if r else None for r in found)))
+        rows.append((model, *(_f1(trio(r, ENTITY)) if r else None for r in found)))
     note = "Micro F1 of entities, strict: label and both offsets must be right."
     return [Table("Span F1 by corpus", ("Model", *benchmark.data), tuple(rows), note=note)]
 
@@ -84,22 +98,24 @@ def leaderboard(benchmark: Benchmark) -> Table:
     columns = ["Model", "Data", "Span F1"]
     columns += ["Δ span F1"] if versus else []
     columns += ["Span P", "Span R", "Macro F1", "Relation F1", *(["Δ relation F1"] if versus else [])]
+    shown = any(table_of(r.evaluation, GIVEN_RELATION) for r in benchmark.results)
+    columns += ["Relation F1, gold entities"] if shown else []
     columns += ["CoNLL coref", "Docs", *(["Spans"] if conventions else [])]
     rows = []
     for data in benchmark.data:
         here = [r for r in benchmark.results if r.data == data]
         for r in sorted(here, key=lambda r: -r.evaluation.entities.micro.f1):
-            rows.append(_standing(benchmark, r, conventions))
+            rows.append(_standing(benchmark, r, conventions, shown))
     note = f"Δ: difference from the baseline, {benchmark.baseline}." if versus else ""
     return Table("Leaderboard", tuple(columns), tuple(rows), note=note)
 
 
 def per_label(benchmark: Benchmark, kind: str) -> list[Table]:
-    """Return one table a corpus, label by model; `kind` is "entity" or "relation"."""
+    """Return one table a corpus, label by model; `kind` is one of `report_numbers.KINDS`."""
     tables = []
     for data, results in _by_data(benchmark):
         labels = labels_of(results, kind)
-        if not labels or (kind == "relation" and not any(map(has_relations, results))):
+        if not labels or (kind != ENTITY and not any(map(has_relations, results))):
             continue
         rows: list[tuple[Cell, ...]] = []
         for label in labels:
@@ -110,10 +126,20 @@ def per_label(benchmark: Benchmark, kind: str) -> list[Table]:
             means = [trio(r, kind, average=average) for r in results]
             whole = max((c.support or 0 for c in means if c), default=0) if average == "micro" else None
             rows.append((average, whole, *means))
-        head = "Label" if kind == "entity" else "Relation"
+        head = "Label" if kind == ENTITY else "Relation"
         columns = (head, "Gold", *(r.model for r in results))
-        tables.append(Table(data, columns, tuple(rows), totals=3))
+        note = _given_note(results) if kind == GIVEN_RELATION else ""
+        tables.append(Table(data, columns, tuple(rows), totals=3, note=note))
     return tables
+
+
+def _given_note(results: Sequence[Result]) -> str:
+    lost = max((len(r.content.get("not_given") or ()) for r in results), default=0)
+    note = (
+        "Shown the gold spans and their types; calibration and thresholds as end to end. Models that cannot be shown "
+        "entities have no score."
+    )
+    return f"{note} Missed for want of an end that can be given: {lost}." if lost else note
 
 
 def error_classes(benchmark: Benchmark) -> Table:
@@ -204,16 +230,17 @@ def robustness(benchmark: Benchmark) -> list[Table]:
     return tables
 
 
-def _standing(benchmark: Benchmark, r: Result, conventions: bool) -> tuple[Cell, ...]:
-    spans, relations = trio(r, "entity"), trio(r, "relation") if has_relations(r) else None
-    macro = trio(r, "entity", average="macro")
+def _standing(benchmark: Benchmark, r: Result, conventions: bool, shown: bool) -> tuple[Cell, ...]:
+    spans, relations = trio(r, ENTITY), trio(r, RELATION) if has_relations(r) else None
+    macro = trio(r, ENTITY, average="macro")
     base = baseline_of(benchmark, r)
     of_base = "baseline" if base is r else None
     row: list[Cell] = [r.model, r.data, _f1(spans)]
-    row += [of_base or change(r, base, "entity")] if benchmark.baseline else []
+    row += [of_base or change(r, base, ENTITY)] if benchmark.baseline else []
     row += [spans.precision, spans.recall] if spans else [None, None]
     row += [_f1(macro), _f1(relations)]
-    row += [(of_base or change(r, base, "relation")) if relations else None] if benchmark.baseline else []
+    row += [(of_base or change(r, base, RELATION)) if relations else None] if benchmark.baseline else []
+    row += [_f1(trio(r, GIVEN_RELATION))] if shown else []
     row += [_clusters(r, WITHOUT)[-1] if has_clusters(r) else None, len(r.evaluation.documents)]
     spans_are = "characters" if r.evaluation.convention == "char" else "words"
     return (
@@ -224,7 +251,7 @@ def _standing(benchmark: Benchmark, r: Result, conventions: bool) -> tuple[Cell,
 
 def has_relations(r: Result) -> bool:
     """Whether gold has relations; without them what a model predicts cannot be judged."""
-    return table_of(r.evaluation, "relation").micro.support > 0
+    return table_of(r.evaluation, RELATION).micro.support > 0
 
 
 def has_clusters(r: Result) -> bool:

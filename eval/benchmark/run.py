@@ -19,7 +19,7 @@ from .cache import write_documents, write_whole
 from .data import BenchmarkData, load_data, missing_files, slug
 from .labels import LabelMap, Translation, translate_labels, translate_relations
 from .measure import Result, labels_hash, measure
-from .predict import Progress, predict_all, robustness_of, translated
+from .predict import Progress, predict_all, predict_given, robustness_of, translated
 from .registry import Record, Registry, now
 
 FORMAT_VERSION = 1
@@ -243,6 +243,7 @@ def _measure(
         predicted,
         seconds=seconds,
         reused=reused,
+        given=predict_given(candidate, data, translation, cache, progress),
         robustness=robust,
         slices=plan.settings.slices,
         seen_names=plan.seen_names,

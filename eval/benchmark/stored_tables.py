@@ -6,6 +6,7 @@ from typing import Any
 
 from ...model.errors import DataError
 from ..bootstrap import Interval
+from ..relations import GIVEN
 from ..report import markdown_table, percent
 from .report import markdown_cell as escaped
 from .store import load_stored
@@ -38,18 +39,24 @@ def render_benchmark(target: Path, *, labels: bool = True) -> str:
     related = {d: r for d, r in by_data.items() if any(_relations(x) for x in r.values())}
     if related:
         parts += ["Relations, F1 end to end: both spans, both types, direction and label must be right."]
-        parts += [
-            _table(
-                ["data", *models],
-                [[d, *(_cell(r.get(m), _relation_f1) for m in models)] for d, r in related.items()],
-            )
-        ]
+        parts += [_by_model(related, models, _relation_f1)]
+    shown = {d: r for d, r in related.items() if any(map(_given_f1, r.values()))}
+    if shown:
+        parts += ["Relations, F1 with gold entities, of models that can be shown them:"]
+        parts += [_by_model(shown, models, lambda result: _given_f1(result) or "–")]
     for data, results in by_data.items() if labels else ():
         parts += [
             f"Span F1 by label on `{data}` ({_compared(next(iter(results.values())))}):",
             _labels(results, models),
         ]
     return "\n\n".join([*parts, _made(found)])
+
+
+def _by_model(
+    by_data: Mapping[str, Mapping[str, Stored]], models: Sequence[str], show: Callable[[Stored], str]
+) -> str:
+    rows = [[data, *(_cell(results.get(m), show) for m in models)] for data, results in by_data.items()]
+    return _table(["data", *models], rows)
 
 
 def _overview(by_data: Mapping[str, Mapping[str, Stored]], models: Sequence[str]) -> str:
@@ -99,9 +106,14 @@ def _relations(result: Stored) -> int:
     return int(result["summary"]["relations"]["strict"]["micro"]["support"])
 
 
-def _relation_f1(result: Stored) -> str:
-    f1 = result["summary"]["relations"]["strict"]["micro"]["f1"]
-    return _score(f1, result["intervals"]["relations"]["strict"]["micro"]["f1"]) if _relations(result) else ""
+def _relation_f1(result: Stored, view: str = "strict") -> str:
+    f1 = result["summary"]["relations"][view]["micro"]["f1"]
+    return _score(f1, result["intervals"]["relations"][view]["micro"]["f1"]) if _relations(result) else ""
+
+
+def _given_f1(result: Stored) -> str:
+    """Return relation F1 with gold entities; empty for a model that was not shown them."""
+    return _relation_f1(result, GIVEN) if GIVEN in result["summary"]["relations"] else ""
 
 
 def _change(result: Stored) -> str:

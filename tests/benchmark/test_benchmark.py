@@ -15,6 +15,7 @@ from isnad.eval.benchmark.predict import translated
 from isnad.eval.benchmark.run import Settings, prepare, run_benchmark
 from isnad.eval.evaluate import evaluate
 from isnad.eval.evaluation import Evaluation
+from isnad.eval.given_entities import GivenEntityExtractor
 from isnad.eval.word_level import score_corpus, tags_of
 from isnad.model.document import Document
 from isnad.model.errors import ConfigError, DataError, IsnadError
@@ -243,7 +244,8 @@ class TestRun:
             for p in ("gold/seeds-articles", "predictions/a--seeds-articles")
         )
         evaluation = Evaluation.from_dict(content["evaluation"])
-        assert evaluation == evaluate(gold, predicted, schema)
+        given = list(GivenEntityExtractor.from_pretrained(tiny_model).pipe(gold))
+        assert evaluation == evaluate(gold, predicted, schema, given=given)
         assert content["slices"]["all"]["entities"] == evaluation.entities.micro.to_list()
         assert content["slices"]["seen"]["support"] == evaluation.entities.micro.support
         assert (

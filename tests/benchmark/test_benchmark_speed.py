@@ -15,9 +15,11 @@ from isnad.eval.benchmark.speed import (
     measure_speed,
     percentiles,
     ratio_interval,
-    running,
+    time_rounds,
+    time_starts,
 )
-from isnad.model.errors import ConfigError, DataError, ModelError
+from isnad.eval.benchmark.speed_process import Contestant, running
+from isnad.model.errors import ConfigError, DataError, IsnadError, ModelError
 from isnad.model.schema import LabelSchema
 from isnad.model.text import words
 from typer.testing import Result
@@ -82,8 +84,26 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path, tiny_model: Path, schema:
     folder = shutil.copytree(tiny_model, tmp_path / "broken")
     (candidate,) = open_models([str(folder)], schema=schema)
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelError, match="differs from"), running(candidate, "wojood", False):
+    broken = Contestant("broken", {"spec": candidate.spec, "schema": "wojood", "download": False})
+    with pytest.raises(ModelError, match="differs from"), running(broken):
         pass
+
+
+def test_who_fails_is_left_out_and_the_others_go_on(tiny_model: Path):
+    good = Contestant("good", {"isnad": str(tiny_model), "backend": "torch", "device": "cpu"})
+    absent = Contestant("absent", {"isnad": "/nowhere/قاآني", "backend": "torch", "device": "cpu"})
+    settings = SpeedSettings(rounds=1, starts=1, repeats=1, words=10)
+    why: dict[str, str] = {}
+
+    def failed(name: str, error: IsnadError) -> None:
+        why[name] = str(error)
+
+    starts = time_starts([absent, good], ["زار قاآني بغداد"], settings, failed=failed)
+    assert list(starts) == ["good"] and len(starts["good"]) == 1 and "no model at" in why.pop("absent")
+    timed = time_rounds([absent, good], {"all": ["زار قاآني بغداد"]}, settings, failed=failed)
+    assert list(timed) == ["good"] and len(timed["good"].seconds["all"]) == 1 and list(why) == ["absent"]
+    with pytest.raises(ModelError, match="no model at"):
+        time_rounds([good, absent], {"all": ["زار"]}, settings)
 
 
 @pytest.mark.slow
