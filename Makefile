@@ -74,7 +74,7 @@ types: .venv/installed-dev
 # A stamp is written when pip has succeeded, and is out of date when what is declared has changed.
 .venv/installed: $(DECLARED) | .venv/bin/python
 	@echo "installing isnad into .venv; the first time this takes some minutes"
-	@$(PIP) -e .
+	@$(PIP) -e '.[torch]'
 	@touch $@
 
 .venv/installed-dev: $(DECLARED) | .venv/bin/python

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .model.document import Document, Entity, Relation
     from .model.errors import IsnadError
     from .model.inference import Extractor, extract
+    from .model.predictor import Predictor
     from .model.schema import LabelSchema
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Extractor",
     "IsnadError",
     "LabelSchema",
+    "Predictor",
     "Relation",
     "__version__",
     "extract",
@@ -28,6 +30,7 @@ _HOME = {
     "IsnadError": "errors",
     "LabelSchema": "schema",
     "Extractor": "inference",
+    "Predictor": "predictor",
     "extract": "inference",
 }
 

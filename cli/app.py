@@ -10,6 +10,7 @@ import typer
 
 from .. import __version__
 from .annotate_commands import add_commands as add_annotation
+from .bench_commands import add_commands as add_bench
 from .benchmark_commands import add_commands
 from .convert_commands import add_commands as add_convert
 from .curve_commands import add_commands as add_curve
@@ -164,6 +165,7 @@ def average(
 
 
 add_commands(app)
+add_bench(app)
 add_convert(app)
 add_export(app)
 add_annotation(app)

@@ -1,7 +1,8 @@
-"""`isnad export`: write ONNX graphs, and say how they compare with the model they were made from."""
+"""`isnad export`: write graphs that run without torch, and say how they compare with the model they come from."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from ..model.inference import Extractor
     from ..model.schema import LabelSchema
 
-FORMATS = ("onnx",)
+# The backend that runs a format has its name; beside torch and onnx, with which all graphs are made.
+FORMATS = {"onnx": "onnxruntime", "openvino": "openvino"}
 # What the backends of one model may differ by: in probability, and in points of F1 for 8 bits.
 _TOLERANCE, _F1_POINTS = 1e-3, 0.2
 _ARTICLES, _DEVELOPMENT = "seeds:articles", "seeds:authored/dev"
@@ -31,6 +33,7 @@ def export_model(
     to: str = "onnx",
     output: Path | None = None,
     int8: bool = False,
+    bf16: bool = False,
     check: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
@@ -41,6 +44,7 @@ def export_model(
         to: one of `FORMATS`.
         output: the folder; by default named after the model, in the current one.
         int8: whether to quantise.
+        bf16: whether to compute in bf16 where the processor can; for OpenVINO.
         check: sources of annotated documents to compare on.
         overwrite: whether `output` may be there already.
 
@@ -50,37 +54,82 @@ def export_model(
     """
     if to not in FORMATS:
         raise ConfigError(f"unknown format {to!r}; {nearest(to, FORMATS)}")
-    require("torch", "transformers", "onnx", "onnxruntime", task="isnad export")
+    if bf16 and to != "openvino":
+        raise ConfigError(f"--bf16 with --to {to}; accepted: --to openvino, whose runtime computes in bf16")
+    require("torch", "transformers", "onnx", FORMATS[to], task=f"isnad export --to {to}")
     source = resolve(model)
     if not has_weights(source):
         raise ModelError(f"{source} is an export itself; accepted: the folder that it was exported from")
-    suffix = "-onnx-int8" if int8 else "-onnx"
-    target = output or Path(source.name + suffix)
+    kind = Kind(to, int8=int8, bf16=bf16)
+    target = output or Path(f"{source.name}-{kind}")
     if target.resolve() == source.resolve():
         raise ConfigError(f"{target} is the model itself; choose another folder with -o")
     if not target.is_dir() or any(target.iterdir()):
         refuse_existing([target], overwrite=overwrite)
     quiet()
     from ..model.inference import Extractor
-    from ..training.export import export_onnx, write_notes
+    from ..training.export import write_notes
 
     reference = Extractor.from_pretrained(source, backend="torch")
-    data = _documents(check, reference.schema, int8=int8)
+    data = _documents(check, reference.schema, exact=kind.exact)
     with whole_folder(target) as folder:
-        export_onnx(source, folder, precision="int8" if int8 else "fp32")
-        exported = Extractor.from_pretrained(folder, backend="onnx")
-        found = _measure(reference, exported, data)
-        _judge(found, int8=int8)
+        kind.write(source, folder)
+        exported = Extractor.from_pretrained(folder, backend=to)
+        found = _measure(reference, exported, data, to)
+        _judge(found, kind)
         notes = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
         licence = front_matter(source / CARD).get("license")
         write_notes(folder, notes | {"license": licence} | found)
         size = sum(file.stat().st_size for file in folder.iterdir())
-    _report(found)
-    say(f"wrote {target}: {'int8' if int8 else 'fp32'}, {size / 1e6:.1f} MB")
+    _report(found, to)
+    say(f"wrote {target}: {kind.precision}, {size / 1e6:.1f} MB")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is written.
+
+    Attributes:
+        to: one of `FORMATS`.
+        int8: weights of 8 bits.
+        bf16: computation in bf16 where the processor can.
+    """
+
+    to: str
+    int8: bool = False
+    bf16: bool = False
+
+    def __str__(self) -> str:
+        return "-".join([self.to, *["int8"] * self.int8, *["bf16"] * self.bf16])
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is to compute what the model computes."""
+        return not self.int8 and not self.bf16
+
+    @property
+    def precision(self) -> str:
+        """What is said of it."""
+        return ("int8" if self.int8 else "fp32") + (", computed in bf16 where possible" if self.bf16 else "")
+
+    def write(self, source: Path, target: Path) -> None:
+        """Write the graphs; errors as in `export_onnx`."""
+        precision = "int8" if self.int8 else "fp32"
+        if self.to == "onnx":
+            from ..training.export import export_onnx
+
+            export_onnx(source, target, precision=precision)
+            return
+        from ..model.backends.openvino_backend import computes_bf16
+        from ..training.export_openvino import export_openvino
+
+        export_openvino(source, target, precision=precision, bf16=self.bf16)
+        if self.bf16 and not computes_bf16():
+            say("warning: this processor has no bf16; what is compared here is computed in fp32")
 
 
 def _documents(
-    check: Sequence[str], schema: "LabelSchema", *, int8: bool
+    check: Sequence[str], schema: "LabelSchema", *, exact: bool
 ) -> dict[str, tuple[list["Document"], bool]]:
     """Return documents by source, and whether they are annotated with the model's labels."""
     from ..training.data.sources import load_schema, load_source
@@ -89,7 +138,7 @@ def _documents(
         return {name: (load_source(name, schema), True) for name in check}
     own = load_schema("wojood")
     try:
-        names = (_ARTICLES, _DEVELOPMENT) if int8 else (_ARTICLES,)
+        names = (_ARTICLES,) if exact else (_ARTICLES, _DEVELOPMENT)
         return {name: (load_source(name, own), own.hash == schema.hash) for name in names}
     except DataError as error:
         say(f"warning: nothing to compare on ({error.found}); name annotated documents with --check")
@@ -97,7 +146,7 @@ def _documents(
 
 
 def _measure(
-    reference: "Extractor", exported: "Extractor", data: Mapping[str, tuple[list["Document"], bool]]
+    reference: "Extractor", exported: "Extractor", data: Mapping[str, tuple[list["Document"], bool]], to: str
 ) -> dict[str, Any]:
     """Return `parity` by source and `speed`, as plain data."""
     from ..training.compute import machine
@@ -108,34 +157,34 @@ def _measure(
         same, ours, theirs = compare(reference, exported, [document.text for document in gold])
         parity[name] = same.to_dict()
         if annotated:
-            found = {"torch": ours, "onnx": theirs}
+            found = {"torch": ours, to: theirs}
             parity[name]["f1"] = {
                 backend: scores(gold, documents, reference.schema) for backend, documents in found.items()
             }
     if not data:
         return {"parity": {}, "speed": {}}
     name, (gold, _) = next(iter(data.items()))
-    both = {"torch": reference, "onnx": exported}
+    both = {"torch": reference, to: exported}
     timed = speeds(both, [document.text for document in gold], rounds=_ROUNDS)
     return {"parity": parity, "speed": {"data": name, "rounds": _ROUNDS, "machine": machine(), **timed}}
 
 
-def _judge(found: Mapping[str, Any], *, int8: bool) -> None:
-    """Refuse an fp32 export that computes something else; warn of an int8 export that loses too much."""
+def _judge(found: Mapping[str, Any], kind: Kind) -> None:
+    """Refuse an fp32 export that computes something else; warn of one of fewer bits that loses too much."""
     for name, parity in found["parity"].items():
         worst = max(parity["span_difference"], parity["pair_difference"])
-        if not int8 and worst > _TOLERANCE:
+        if kind.exact and worst > _TOLERANCE:
             raise ModelError(
                 f"on {name} the export's probabilities differ by up to {worst:.2g} from the model's; accepted: "
                 f"{_TOLERANCE:g}. Nothing was written; please report the encoder's architecture"
             )
-        for kind in ("entities", "relations") if "f1" in parity else ():
-            loss = 100 * (parity["f1"]["torch"][kind] - parity["f1"]["onnx"][kind])
+        for what in ("entities", "relations") if "f1" in parity else ():
+            loss = 100 * (parity["f1"]["torch"][what] - parity["f1"][kind.to][what])
             if loss > _F1_POINTS:
-                say(f"warning: on {name} the export loses {loss:.2f} points of F1 on {kind}")
+                say(f"warning: on {name} the export loses {loss:.2f} points of F1 on {what}")
 
 
-def _report(found: Mapping[str, Any]) -> None:
+def _report(found: Mapping[str, Any], to: str) -> None:
     if not found["parity"]:
         return
     screen = console()
@@ -143,16 +192,16 @@ def _report(found: Mapping[str, Any]) -> None:
     table.add_column("")
     for name in found["parity"]:
         table.add_column(Text(name), justify="right", overflow="fold")
-    columns = [_facts(parity) for parity in found["parity"].values()]
+    columns = [_facts(parity, to) for parity in found["parity"].values()]
     for label in columns[0]:
         table.add_row(label, *(column[label] for column in columns))
     screen.print(table)
     speed = found["speed"]
-    ours, theirs = speed["torch"], speed["onnx"]
+    ours, theirs = speed["torch"], speed[to]
     threads = speed["machine"]["threads"]
     rates = ", ".join(
         f"{name} {rate['words_per_second']:,.0f} ({rate['slowest']:,.0f} to {rate['fastest']:,.0f})"
-        for name, rate in (("torch", ours), ("onnx", theirs))
+        for name, rate in (("torch", ours), (to, theirs))
     )
     screen.print(
         f"\nwords a second on {speed['data']}, {threads} thread{'' if threads == 1 else 's'}, median of {_ROUNDS} "
@@ -162,7 +211,7 @@ def _report(found: Mapping[str, Any]) -> None:
     )
 
 
-def _facts(parity: Mapping[str, Any]) -> dict[str, str]:
+def _facts(parity: Mapping[str, Any], to: str) -> dict[str, str]:
     """Return what is said of one source, by label."""
     kinds = (("entities", "entity"), ("relations", "relation"), ("clusters", "cluster"))
     facts = {}
@@ -173,7 +222,7 @@ def _facts(parity: Mapping[str, Any]) -> dict[str, str]:
         facts[f"largest difference of a {label}'s probability"] = f"{parity[key]:.1e}"
     for label, kind in (("entity", "entities"), ("relation", "relations")):
         f1 = parity.get("f1")
-        facts[f"{label} F1, torch → onnx"] = (
-            " → ".join(f"{100 * f1[backend][kind]:.2f}" for backend in ("torch", "onnx")) if f1 else "no gold"
+        facts[f"{label} F1, torch → {to}"] = (
+            " → ".join(f"{100 * f1[backend][kind]:.2f}" for backend in ("torch", to)) if f1 else "no gold"
         )
     return facts

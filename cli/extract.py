@@ -113,6 +113,7 @@ def extract_texts(
     model: str | None = None,
     thresholds: Sequence[str] = (),
     overwrite: bool = False,
+    device: str = "cpu",
 ) -> None:
     """Extract from everything that is named and write it; files appear when all of them are complete."""
     sources = find_texts(names)
@@ -132,13 +133,13 @@ def extract_texts(
             source.read()
     stream = ((s.id, texts[s.id] if s.id in texts else s.read()) for s in sources)
     if output.path is None:
-        extractor = load_extractor(model, thresholds)
+        extractor = load_extractor(model, thresholds, device)
         documents = extractor.pipe(stream, batch_size=_BATCH)
         shown = progress(documents, total=len(sources), what="extracting", shown=not sys.stdout.isatty())
         print_documents(shown, output.format, extractor.schema, len(sources))
         return
     with opened(output) as place:  # an unwritable one costs no waiting either
-        extractor = load_extractor(model, thresholds)
+        extractor = load_extractor(model, thresholds, device)
         documents = extractor.pipe(stream, batch_size=_BATCH)
         counted = Counter(progress(documents, total=len(sources), what="extracting"))
         write_documents(counted, output, place, extractor.schema, len(sources))
@@ -146,19 +147,25 @@ def extract_texts(
     say(f"wrote {what}: {counted}")
 
 
-def load_extractor(model: str | None, thresholds: Sequence[str] = ()) -> "Extractor":
+def load_extractor(model: str | None, thresholds: Sequence[str] = (), device: str = "cpu") -> "Extractor":
     """Load a model with the thresholds that were typed: `0.5` for all labels, `PERS=0.7` for one."""
-    general, special = _parse_thresholds(thresholds)
+    chosen = chosen_thresholds(model, thresholds)
     quiet()
     from ..model.inference import Extractor
+
+    return Extractor.from_pretrained(model, thresholds=chosen, device=device, precision="auto")
+
+
+def chosen_thresholds(model: str | None, values: Sequence[str]) -> float | dict[str, float] | None:
+    """Return what was typed as `Extractor.from_pretrained` takes it; the labels of the model are read if needed."""
+    general, special = _parse_thresholds(values)
+    if general is None or not special:
+        return special or general
     from ..model.store import resolve
 
-    chosen: float | dict[str, float] | None = special or general
-    if special and general is not None:
-        config = json.loads((resolve(model) / "config.json").read_text(encoding="utf-8"))
-        schema = LabelSchema.from_dict(config["labels"])
-        chosen = dict.fromkeys((*schema.entity_labels, *schema.relation_labels), general) | special
-    return Extractor.from_pretrained(model, thresholds=chosen)
+    config = json.loads((resolve(model) / "config.json").read_text(encoding="utf-8"))
+    schema = LabelSchema.from_dict(config["labels"])
+    return dict.fromkeys((*schema.entity_labels, *schema.relation_labels), general) | special
 
 
 def _parse_thresholds(values: Sequence[str]) -> tuple[float | None, dict[str, float]]:

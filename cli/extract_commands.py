@@ -1,5 +1,6 @@
 """`isnad extract`; see `app`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,14 @@ import typer
 from .options import ExtractFormat, Model, Overwrite
 
 _MANY = "Many documents"
+
+
+class Engine(StrEnum):
+    """What runs an extraction."""
+
+    LOCAL = "local"
+    RAY = "ray"
+    SPARK = "spark"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -90,6 +99,26 @@ def extract(
             rich_help_panel=_MANY,
         ),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Run in this process, or on all workers of a cluster of Ray or Spark.", rich_help_panel=_MANY
+        ),
+    ] = Engine.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="With ray or spark: processes of one thread, each with the model. Default: a CPU each (with "
+            "--device cuda a GPU each).",
+            show_default=False,
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda or cuda:N; with ray cpu or cuda, with spark cpu.")
+    ] = "cpu",
 ) -> None:
     """Find entities, relations and coreference in Arabic texts.
 
@@ -102,6 +131,7 @@ def extract(
       isnad extract article.txt --threshold 0.5 --threshold PERS=0.7
       isnad extract news.jsonl.gz -o run          millions of documents
       isnad extract shards/*.parquet -o run -f parquet --text-key content
+      isnad extract shards/ -o run --engine ray   on all CPUs of a cluster
 
     \b
     [bold]Formats:[/bold]
@@ -127,20 +157,39 @@ def extract(
       _manifest.jsonl       inputs, settings, parts; its last line: complete
     A run that was killed goes on when the same command is given again. The exit
     code is 0 if all documents went well, 3 if bad ones are listed.
+
+    \b
+    [bold]Many machines:[/bold] --engine ray joins the cluster of RAY_ADDRESS, --engine spark
+    the session of spark-submit or PYSPARK_SUBMIT_ARGS; without one they use the
+    CPUs of this machine. They read and write what the local engine does, except
+    standard input and --max-errors, with the same documents in other parts: each
+    part is of one file, and is what a worker takes at a time, so let there be
+    several for every worker. Inputs, output and model must have the same paths
+    on all machines. Files .gz and .zst are shared by at most 16 workers each. A
+    killed worker loses nothing; a killed run goes on with either engine.
     """
     from .extract import extract_texts
     from .output import Output
 
-    if stream or format is ExtractFormat.PARQUET or _has_data_files(files):
+    if engine is Engine.LOCAL and workers is not None:
+        raise typer.BadParameter("--workers is for --engine ray and --engine spark")
+    if engine is not Engine.LOCAL or stream or format is ExtractFormat.PARQUET or _has_data_files(files):
         from ..model.stream import Keys
         from .stream import StreamOptions, extract_stream
 
         keys = Keys(text_key, id_key or "id", id_key is not None)
-        options = StreamOptions(keys, part_size, max_errors, overwrite)
+        options = StreamOptions(keys, part_size, max_errors, overwrite, device)
+        if engine is not Engine.LOCAL:
+            from .engines import extract_on
+
+            extract_on(
+                engine, files, output, format, options, workers, model=model, thresholds=threshold or ()
+            )
+            return
         extract_stream(files, output, format, options, model=model, thresholds=threshold or ())
         return
     chosen = Output.choose(format, output)
-    extract_texts(files, chosen, model=model, thresholds=threshold or (), overwrite=overwrite)
+    extract_texts(files, chosen, model=model, thresholds=threshold or (), overwrite=overwrite, device=device)
 
 
 def _has_data_files(names: list[str]) -> bool:

@@ -114,7 +114,7 @@ def _facts(card: ModelCard) -> RenderableType:
         + (f"{found.sealed} files match {MANIFEST}" if found.sealed else f"no {MANIFEST}: not checked"),
         "weights": f"{found.parameters:,} in {', '.join(found.precisions)}{tables}"
         if has_weights(found.folder)
-        else f"ONNX graphs, {export.get('precision')}",
+        else f"{'OpenVINO' if export.get('format') == 'openvino' else 'ONNX'} graphs, {export.get('precision')}",
         "encoder": f"{encoder.get('model_type', 'unknown')} ({', '.join(sizes)})",
         "window": f"{config.get('max_pieces')} pieces, {config.get('overlap_pieces')} of them shared",
         "schema": f"{schema.name} {schema.version} ({schema.hash}): {len(schema.entities)} entity types, "

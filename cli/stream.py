@@ -1,6 +1,5 @@
 """`isnad extract` on data files and large folders: parts with a manifest, progress, an account of bad documents."""
 
-import json
 import logging
 import sys
 import time
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .. import __version__
 from ..model.attempts import attempt, describe
 from ..model.batching import BATCH_CHARACTERS, batches
 from ..model.document import Document
 from ..model.errors import ConfigError
-from ..model.store import MANIFEST, resolve, sha256
 from ..model.stream import Journal, Keys, Mark, Progress, Record, Source, find_sources, read, run
+from ..model.stream.header import run_header, spare_inputs
 from ..model.stream.parts import WRITERS
-from ..model.stream.sources import fingerprint
 from .extract import load_extractor
 from .options import ExtractFormat
 from .output import show
@@ -45,12 +42,14 @@ class StreamOptions:
         part_size: records of a part.
         max_errors: bad documents after which the run stops; None for no limit.
         overwrite: begin anew.
+        device: of the backend.
     """
 
     keys: Keys
     part_size: int
     max_errors: int | None = None
     overwrite: bool = False
+    device: str = "cpu"
 
 
 def extract_stream(
@@ -71,33 +70,33 @@ def extract_stream(
     if output is None:
         _print(sources, format, options, model, thresholds)
         return
-    chosen = _format(format, output)
-    _spare_inputs(sources, output)
+    chosen = part_format(format, output)
+    spare_inputs(sources, output)
     for source in sources:
         source.check()
-    header = {
-        "settings": {
-            "isnad": __version__,
-            "format": chosen,
-            "part_size": options.part_size,
-            "text_key": options.keys.text,
-            "id_key": options.keys.id,
-            "id_needed": options.keys.id_needed,
-            "thresholds": list(thresholds),
-        },
-        "model": _known(model),
-        "inputs": [fingerprint(source) for source in sources],
-    }
+    header = run_header(
+        sources,
+        options.keys,
+        format=chosen,
+        part_size=options.part_size,
+        model=model,
+        thresholds=list(thresholds),
+    )
     with Journal.open(output, header, overwrite=options.overwrite) as journal:
         for note in journal.notes:
             say(f"warning: {note}")
         done = "complete already (--overwrite begins anew):" if journal.complete else "wrote"
         counts = _run(sources, journal, chosen, options, model, thresholds)
         parts = f"{journal.parts:,} part{'s' * (journal.parts != 1)}"
-        say(f"{done} {_summary(counts)} in {parts} in {output}")
-    if counts["errors"]:
-        what = "bad document is" if counts["errors"] == 1 else "bad documents are"
-        say(f"{counts['errors']:,} {what} listed in {output}/_errors-*.jsonl")
+        say(f"{done} {summary(counts)} in {parts} in {output}")
+    tell_bad(counts["errors"], output)
+
+
+def tell_bad(count: int, output: Path) -> None:
+    """Say where the bad documents of a run are listed, and exit with the code `PARTLY` if there are any."""
+    if count:
+        what = "bad document is" if count == 1 else "bad documents are"
+        say(f"{count:,} {what} listed in {output}/_errors-*.jsonl")
         raise typer.Exit(PARTLY)
 
 
@@ -110,8 +109,8 @@ def _run(
     thresholds: Sequence[str],
 ) -> Any:
     if journal.parts and not journal.complete:
-        say(f"going on after {journal.parts:,} parts: {_summary(journal.counts)}")
-    extractor: Any = None if journal.complete else load_extractor(model, thresholds)
+        say(f"going on after {journal.parts:,} parts: {summary(journal.counts)}")
+    extractor: Any = None if journal.complete else load_extractor(model, thresholds, options.device)
     try:
         with _warnings_once(), progress_bar(journal.counts.get("documents", 0)) as watch:
             return run(
@@ -190,7 +189,7 @@ def _print(
         )
     for source in sources:
         source.check()
-    extractor = load_extractor(model, thresholds)
+    extractor = load_extractor(model, thresholds, options.device)
     errors = 0
     with _warnings_once():
         for record, found in _results(extractor, sources):
@@ -220,7 +219,8 @@ def _results(extractor: "Extractor", sources: Sequence[Source]) -> Iterator[tupl
             yield record, describe(result) if isinstance(result, Exception) else result
 
 
-def _format(format: ExtractFormat | None, output: Path) -> str:
+def part_format(format: ExtractFormat | None, output: Path) -> str:
+    """Return the format of the parts; ConfigError if parts cannot be of it, or the output is a file."""
     if not output.is_dir() and (output.suffix.lower() in _FILES or output.is_file()):
         raise ConfigError(
             f"-o {output} is a file, and many documents are written in parts; accepted: a folder, such as "
@@ -232,27 +232,8 @@ def _format(format: ExtractFormat | None, output: Path) -> str:
     return chosen
 
 
-def _spare_inputs(sources: Sequence[Source], output: Path) -> None:
-    """Refuse a folder whose parts may be the inputs."""
-    for source in sources:
-        folder = source.path if source.path.is_dir() else source.path.parent
-        if output.resolve() == folder.resolve():
-            raise ConfigError(f"{output} holds the input {source.path}; choose another folder with -o")
-
-
-def _known(model: str | None) -> dict[str, str]:
-    """Return by what a resumed run knows its model: the name, and a hash over all files."""
-    folder = resolve(model)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    manifest = folder / MANIFEST
-    files = [manifest] if manifest.is_file() else sorted(p for p in folder.iterdir() if p.is_file())
-    return {
-        "name": str(config.get("model_name") or "unnamed"),
-        "sha256": " ".join(sha256(file) for file in files),
-    }
-
-
-def _summary(counts: Any) -> str:
+def summary(counts: Any) -> str:
+    """Return the counts of a run in words."""
     kinds = (("document", "documents"), ("entity", "entities"), ("relation", "relations"))
     numbers = [counts.get(many, 0) for _, many in kinds]
     return ", ".join(

@@ -31,11 +31,12 @@ EXIT_CODES = (
 )
 # Optional packages, by the extra of isnad that installs them; "" for those that no extra brings.
 _EXTRAS = {
+    **{"torch": "torch", "transformers": "torch"},
     **{"accelerate": "train", "datasets": "train", "trackio": "train", "seqeval": "train"},
     **{"nervaluate": "eval", "networkx": "graph", "pycrfsuite": "crf"},
     **{"cassis": "formats", "spacy": "formats", "peft": "lora"},
     **{"gensim": "pretrain", "zstandard": "pretrain", "mlflow": "", "tensorboard": ""},
-    **{"onnx": "export", "onnxruntime": "onnx"},
+    **{"onnx": "export", "onnxruntime": "onnx", "openvino": "openvino"},
 }
 # The width of tables that go to a file or a pipe, where there is no terminal to ask.
 _FILE_WIDTH = 110

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -88,7 +88,8 @@ def probabilities(logits: Floats, calibration: Floats) -> Floats:
         logits: [..., labels].
         calibration: [labels, 3]: a, b, c; a and b above 0.
     """
-    high, low = np.logaddexp(0, logits), np.logaddexp(0, -logits)
+    high = np.logaddexp(0, logits)
+    low = high - logits
     z = high * calibration[:, 1] - low * calibration[:, 0] + calibration[:, 2]
     return (1.0 / (1.0 + np.exp(-np.clip(z, -60, 60)))).astype(np.float32)
 
@@ -135,36 +136,36 @@ class Decoder:
             id, model: written into the document.
         """
         chosen: list[_Span] = []
-        for window, score in zip(windows, scores, strict=True):
-            chosen.extend(self._spans(text, window, score))
+        offsets = [
+            [span_offsets(text, window, score, row) for row in range(len(score.spans))]
+            for window, score in zip(windows, scores, strict=True)
+        ]
+        for window, score, places in zip(windows, scores, offsets, strict=True):
+            chosen.extend(self._spans(window, score, places))
         chosen = resolve_crossing(chosen, same_start=self._decisions.same_start)
         entities = [
-            replace(
-                make_entity(text, s.start, s.end, self._schema.entity_labels[s.label], score=s.score),
-                id=f"T{n}",
-            )
+            make_entity(text, s.start, s.end, self._schema.entity_labels[s.label], id=f"T{n}", score=s.score)
             for n, s in enumerate(chosen, 1)
         ]
-        rows = {(s.start, s.end): n for n, s in enumerate(chosen)}
         groups = self._clusters(text, entities, [s.vector for s in chosen], backend)
         numbered, clusters = number_clusters(entities, groups)
-        scored = self._relations(text, windows, scores, chosen, rows)
+        scored = self._relations(text, windows, scores, offsets, chosen)
         relations = self._accept(text, scored, numbered)
         schema = {"name": self._schema.name, "version": self._schema.version, "hash": self._schema.hash}
         return Document(text, numbered, tuple(relations), clusters, id=id, schema=schema, model=model)
 
-    def _spans(self, text: str, window: Window, scores: WindowScores) -> list[_Span]:
+    def _spans(self, window: Window, scores: WindowScores, offsets: Sequence[tuple[int, int]]) -> list[_Span]:
         if not len(scores.spans):
             return []
         probability = probabilities(scores.logits, self._decisions.entity_calibration)
         above = np.where(probability >= self._decisions.entity_thresholds, probability, -1.0)
         label = above.argmax(axis=1)
         found = []
-        for row in np.flatnonzero(above.max(axis=1) >= 0):
+        for row in np.flatnonzero(above.max(axis=1) >= 0).tolist():
             first = int(scores.spans[row, 0])
             if not window.core[0] <= first < window.core[1]:
                 continue
-            start, end = span_offsets(text, window, scores, int(row))
+            start, end = offsets[row]
             if start == end:
                 continue
             score = float(probability[row, label[row]])
@@ -176,19 +177,18 @@ class Decoder:
         text: str,
         windows: Sequence[Window],
         scores: Sequence[WindowScores],
+        offsets: Sequence[Sequence[tuple[int, int]]],
         chosen: list[_Span],
-        rows: dict[tuple[int, int], int],
     ) -> dict[Triple, float]:
         best: dict[Triple, float] = {}
+        rows = {(s.start, s.end): n for n, s in enumerate(chosen)}
         labels = np.asarray([s.label for s in chosen], dtype=np.int64)
         # One direction of a symmetric relation may lie below the threshold that the mean of both reaches.
         floor = np.minimum(self._decisions.relation_thresholds, 0.05)
-        for window, score in zip(windows, scores, strict=True):
+        for window, score, places in zip(windows, scores, offsets, strict=True):
             if not len(score.pairs):
                 continue
-            entity = np.asarray(
-                [rows.get(span_offsets(text, window, score, r), -1) for r in range(len(score.spans))]
-            )
+            entity = np.asarray([rows.get(place, -1) for place in places])
             head, tail = entity[score.pairs[:, 0]], entity[score.pairs[:, 1]]
             # Two candidates may stand for one span: where trailing marks form words of their own.
             real = (head >= 0) & (tail >= 0) & (head != tail)

@@ -47,9 +47,7 @@ class Extractor:
         self.name = config.model_name or "unnamed"
         self.config = config
         self._backend = backend
-        self._maker = WindowMaker(
-            tokenizer, max_pieces=config.max_pieces, overlap_pieces=config.overlap_pieces
-        )
+        self._maker = WindowMaker.of(tokenizer, config)
         self._decoder = Decoder(self.schema, _decisions(config, self.schema, thresholds))
 
     @classmethod
@@ -60,6 +58,7 @@ class Extractor:
         thresholds: float | Mapping[str, float] | None = None,
         device: str = "cpu",
         backend: str = "auto",
+        precision: str = "fp32",
     ) -> "Extractor":
         """Load a model.
 
@@ -68,29 +67,33 @@ class Extractor:
                 model if absent.
             thresholds: one probability for every label, or probabilities by entity or relation label; labels
                 that are not named keep the thresholds stored in the model.
-            device: a device of the backend: cpu, cuda, cuda:1.
-            backend: `torch`; `onnx` for a folder written by `isnad export`, which needs neither torch nor
-                transformers; `auto` takes torch where the folder has its weights and torch is installed, else onnx.
+            device: a device of the backend: cpu; with torch and onnx also cuda, cuda:1.
+            backend: `torch`; `onnx` or `openvino` for a folder written by `isnad export`, which need neither torch
+                nor transformers; `auto` takes the first of them that the folder has files for and whose packages
+                are installed.
+            precision: of torch: `fp32`; `bf16`; `auto`, as `extract`, `isnad extract` and `Predictor` have it, is bf16
+                where the device has instructions for it (AMX, AVX512-BF16), unless ISNAD_PRECISION says otherwise.
+                In bf16 scores differ by about 0.01. Other backends compute in the precision of their export.
 
         Raises:
             ModelError: the folder is missing, incomplete, altered, not an isnad model or not for this backend.
-            ConfigError: a threshold is outside [0, 1] or names an unknown label; an unknown backend or device, or
-                a backend that is not installed.
+            ConfigError: a threshold is outside [0, 1] or names an unknown label; an unknown backend, device or
+                precision, or a backend that is not installed.
         """
-        from .backends.choice import choose
+        from .backends.choice import choose, choose_precision, load_exported
 
         after_fork()
         folder = resolve(model)
-        if choose(folder, backend) == "onnx":
-            from .backends.onnx_backend import load_onnx
-
-            runner, config, pieces = load_onnx(folder, device)
+        chosen, precision = choose(folder, backend), choose_precision(precision)
+        if chosen != "torch":
+            runner, config, pieces = load_exported(folder, chosen, device)
             return cls(runner, config, pieces, thresholds=thresholds)
         loaded, tokenizer = load_torch(folder)
         from .backends.torch_backend import TorchBackend
 
         pad_id = tokenizer.pad_token_id or 0
-        return cls(TorchBackend(loaded, pad_id, device), loaded.config, tokenizer, thresholds=thresholds)
+        runs = TorchBackend(loaded, pad_id, device, precision=precision)
+        return cls(runs, loaded.config, tokenizer, thresholds=thresholds)
 
     @overload
     def __call__(self, text: str) -> Document: ...  # type: ignore[overload-overlap]
@@ -123,6 +126,10 @@ class Extractor:
             named, size=batch_size, characters=batch_chars, length=lambda item: len(item[1])
         ):
             yield from self._batch(batch)
+
+    def forget(self) -> None:
+        """Drop what is kept of earlier texts to be faster; for measurements that show the same texts again."""
+        self._maker.forget()
 
     def _batch(self, items: list[tuple[str, str]]) -> Iterator[Document]:
         after_fork()
@@ -241,7 +248,7 @@ def default_extractor() -> Extractor:
     global _default  # noqa: PLW0603  (one shared instance is the point)
     with _default_lock:
         if _default is None:
-            _default = Extractor.from_pretrained()
+            _default = Extractor.from_pretrained(precision="auto")
         return _default
 
 

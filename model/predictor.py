@@ -4,7 +4,7 @@ import inspect
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from .processes import after_fork, is_worker
 from .store import embedded_models
 
 if TYPE_CHECKING:
+    import pandas
     import pyarrow
+    from pyspark.sql.types import StructType
 
 _COLUMNS = ("entities", "relations", "clusters")
 
@@ -42,7 +44,10 @@ class Predictor:
     It is pickled without weights: a name and settings travel, and every process loads the model once, at its first
     batch. A document that fails gets its error in the column `error`; the others of the batch are not touched.
 
-        dataset.map(Predictor(), batched=True, batch_size=256, num_proc=4)
+        dataset.map(Predictor(), batched=True, batch_size=256, num_proc=4)                       # datasets
+        dataset.map_batches(Predictor, fn_constructor_kwargs={"as_json": True, "threads": 1},    # Ray Data
+                            batch_size=256, compute=ray.data.ActorPoolStrategy(size=4))
+        frame.mapInPandas(predictor.frames, predictor.spark_schema(frame.schema))                # Spark
 
     Args:
         model: a folder, a name on the hub, or an embedded model (the default); it has to be there for every worker.
@@ -117,6 +122,23 @@ class Predictor:
         new = {name: [row[name] for row in rows] for name in self.columns()}
         return (columns | new) if self.keep else new
 
+    def frames(self, frames: "Iterator[pandas.DataFrame]") -> "Iterator[pandas.DataFrame]":
+        """Extract from a stream of frames, as `mapInPandas` of Spark hands them to a task.
+
+        Args:
+            frames: each a batch; `spark.sql.execution.arrow.maxRecordsPerBatch` bounds their rows.
+
+        Yields:
+            A frame for each, with the columns that `__call__` returns.
+
+        Raises:
+            ConfigError: as `__call__`.
+        """
+        import pandas
+
+        for frame in frames:
+            yield pandas.DataFrame(self(frame))
+
     @property
     def extractor(self) -> Extractor:
         """The model of this process, loaded at first use."""
@@ -126,7 +148,9 @@ class Predictor:
             if key not in _extractors:
                 if self.threads is not None or is_worker():
                     _set_threads(self.threads or 1)
-                _extractors[key] = Extractor.from_pretrained(self.model, **self.options)
+                _extractors[key] = Extractor.from_pretrained(
+                    self.model, **({"precision": "auto"} | self.options)
+                )
             return _extractors[key]
 
     def columns(self) -> tuple[str, ...]:
@@ -153,6 +177,28 @@ class Predictor:
         )
         fields = [pa.field(name, types[name.removeprefix(self.prefix)]) for name in self.columns()]
         return pa.schema([*(base or ()), *fields])
+
+    def spark_schema(self, base: "StructType | None" = None) -> "StructType":
+        """Return the types of the result for Spark.
+
+            frame.mapInPandas(predictor.frames, predictor.spark_schema(frame.schema))
+
+        Args:
+            base: types of the columns of the frame, which come first; leave it out for a predictor that does not
+                keep them.
+
+        Raises:
+            ConfigError: PySpark or `pyarrow` is not installed.
+        """
+        try:
+            from pyspark.sql.pandas.types import from_arrow_schema
+            from pyspark.sql.types import StructType
+        except ImportError as error:
+            raise ConfigError(
+                "types for Spark need pyspark, which is not installed; write: pip install 'isnad[spark]'"
+            ) from error
+        new = from_arrow_schema(self.arrow_schema())
+        return StructType([*(base.fields if base is not None else ()), *new.fields])
 
     def _row(self, found: Document | Exception | str) -> dict[str, Any]:
         error = None

@@ -14,6 +14,11 @@ MANIFEST = "manifest.json"
 # What an export to ONNX consists of, beside config.json and tokenizer.json: its graphs and what it notes of itself.
 GRAPHS = ("encode", "mentions", "relations", "coreference")
 EXPORT = "export.json"
+WEIGHTS = "model.safetensors"
+# Where a model keeps graphs without weights, with an export.json of their own: they are those of model.safetensors.
+WEIGHTLESS = "graphs"
+# Of an export to OpenVINO: structure and weights of each graph.
+IR_FILES = tuple(f"{name}{suffix}" for name in GRAPHS for suffix in (".xml", ".bin"))
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -50,7 +55,7 @@ def verify(folder: Path) -> Path:
             raise ModelError(
                 f"{folder}: {name} is missing; accepted: a folder written by isnad train or save"
             )
-    if not has_weights(folder) and not has_graphs(folder):
+    if not has_weights(folder) and not has_graphs(folder) and not has_ir(folder):
         other = [p.name for p in folder.glob("*.bin")]
         raise ModelError(
             f"{folder}: no weights in safetensors"
@@ -80,15 +85,33 @@ def has_weights(folder: Path) -> bool:
 
 
 def has_graphs(folder: Path) -> bool:
-    """Whether a model folder holds the graphs of an export to ONNX."""
+    """Whether a model folder holds ONNX graphs: those of an export, or `has_weightless_graphs`."""
+    return _graphs_in(folder) or has_weightless_graphs(folder)
+
+
+def has_weightless_graphs(folder: Path) -> bool:
+    """Whether a model folder holds ONNX graphs that take their weights from its `model.safetensors`."""
+    return (folder / WEIGHTS).is_file() and _graphs_in(folder / WEIGHTLESS)
+
+
+def _graphs_in(folder: Path) -> bool:
     return all((folder / f"{name}.onnx").is_file() for name in GRAPHS)
 
 
+def has_ir(folder: Path) -> bool:
+    """Whether a model folder holds the graphs of an export to OpenVINO."""
+    return all((folder / name).is_file() for name in IR_FILES)
+
+
 def read_manifest(path: Path) -> dict[str, str]:
-    """Return the hashes by file name that a manifest lists; ModelError if it is none, or names other folders."""
+    """Return the hashes by name that a manifest lists; ModelError if it is none, or names files elsewhere."""
     try:
         digests = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-        sound = all(Path(name).name == name and isinstance(d, str) for name, d in digests.items())
+        places = ("", f"{WEIGHTLESS}/")
+        sound = all(
+            any(name == place + Path(name).name for place in places) and isinstance(digest, str)
+            for name, digest in digests.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         sound, digests = False, {}
     if not sound:
@@ -106,7 +129,9 @@ def sha256(path: Path) -> str:
 
 def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
     """Write the hashes of a model folder's files (all regular files, or `names`)."""
-    chosen = names or tuple(sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST))
+    found = (*folder.iterdir(), *folder.glob(f"{WEIGHTLESS}/*"))
+    every = sorted(p.relative_to(folder).as_posix() for p in found if p.is_file())
+    chosen = names or tuple(name for name in every if name != MANIFEST)
     content = json.dumps({"sha256": {name: sha256(folder / name) for name in chosen}}, indent=2)
     temporary = folder / (MANIFEST + ".tmp")
     temporary.write_text(content + "\n", encoding="utf-8")
@@ -115,7 +140,7 @@ def write_manifest(folder: Path, *, names: tuple[str, ...] = ()) -> None:
 
 # What a model folder consists of: its manifest lists card and chart too. Nothing that could run.
 _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.yaml", "*.md", "*.svg"]
-_PATTERNS += [f"{name}.onnx" for name in GRAPHS]
+_PATTERNS += [*(f"{place}{name}.onnx" for place in ("", f"{WEIGHTLESS}/") for name in GRAPHS), *IR_FILES]
 
 
 def _download(name: str) -> Path:

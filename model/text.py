@@ -28,6 +28,8 @@ _RIDING = re.compile(f"[{_ZERO_WIDTH}{KASHIDA}]*")
 _INVISIBLE = re.compile(f"[{INVISIBLE_RANGES}]")
 _ONLY_ZERO_WIDTH = re.compile(f"[{_ZERO_WIDTH}]*")
 _IN_RUN = re.compile(rf"[\w{_ZERO_WIDTH}]")
+# Characters that are in no word with others, and by far the most frequent ones at the edges of names.
+_SEPARATORS = frozenset(' \t\n\r،.؛:؟!"()[]{}«»“”/-–—')
 # How far back `word_bounds` looks for the beginning of an endless run of letters.
 _RUN_LIMIT = 64 * WORD_LIMIT
 _PARAGRAPH = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
@@ -70,8 +72,9 @@ def words(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, 
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text, start, len(text) if end is None else end):
         lo, hi = match.span()
-        while _INVISIBLE.match(text, hi - 1):
-            hi -= 1
+        if not text[hi - 1].isalnum():  # no letter or digit is invisible
+            while _INVISIBLE.match(text, hi - 1):
+                hi -= 1
         if hi - lo <= WORD_LIMIT:
             spans.append((lo, hi))
             continue
@@ -140,6 +143,8 @@ def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
 
     Looks a bounded number of code points to either side, so the cost does not grow with the text.
     """
+    if _between_words(text, start) and _between_words(text, end):
+        return start, end
     left, right = max(0, start - WORD_LIMIT), min(len(text), end + WORD_LIMIT)
     # Where a run longer than `WORD_LIMIT` is cut into words depends on where it begins.
     floor = max(0, start - _RUN_LIMIT)
@@ -152,6 +157,11 @@ def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
         if s < end < e:
             hi = e
     return lo, hi
+
+
+def _between_words(text: str, at: int) -> bool:
+    """Whether plainly no word lies across an offset; False where that takes a closer look."""
+    return at in (0, len(text)) or text[at - 1] in _SEPARATORS or text[at] in _SEPARATORS
 
 
 def readable(text: str) -> str:

@@ -4,15 +4,21 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .text import encodable, leading_letters, paragraphs, sentence_starts, words
 
+if TYPE_CHECKING:
+    from .backends.light import LightConfig
+    from .configuration import IsnadConfig
+
 # Words handed to the tokenizer in one call: its cost grows faster than linearly with very long inputs.
 _WORDS_A_CALL = 4096
+# Different words whose pieces are kept: most words of a text have come before, and are not cut again.
+_WORDS_KNOWN = 65_536
 # A word's letters as the model sees them: the first ones (proclitics, article) and the last ones (suffixes).
 _FIRST_LETTERS, _LAST_LETTERS = 5, 3
 LETTER_SLOTS = _FIRST_LETTERS + _LAST_LETTERS
@@ -55,10 +61,9 @@ def letter_id(char: str) -> int:
 
 def word_letters(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     """Return [words, 8] letter ids of the words of `text`."""
-    ids = np.zeros((len(spans), LETTER_SLOTS), dtype=np.int64)
-    for row, (start, end) in enumerate(spans):
-        ids[row] = _letter_row(text[start:end])
-    return ids
+    if not spans:
+        return np.zeros((0, LETTER_SLOTS), dtype=np.int64)
+    return np.stack([_letter_row(text[start:end]) for start, end in spans])
 
 
 @lru_cache(maxsize=32_768)
@@ -87,6 +92,8 @@ class WindowMaker:
 
     def __init__(self, tokenizer: Any, *, max_pieces: int = 256, overlap_pieces: int = 64) -> None:
         self._tokenizer = tokenizer
+        # A tokenizer cuts each of the words that it is given for itself.
+        self._known: dict[str, list[int]] = {}
         probe = tokenizer("ا", add_special_tokens=True)["input_ids"]
         bare = tokenizer("ا", add_special_tokens=False)["input_ids"]
         at = next((i for i in range(len(probe)) if probe[i : i + len(bare)] == bare), 0)
@@ -100,6 +107,11 @@ class WindowMaker:
         if self._body < 8:
             raise ValueError(f"max_pieces is {max_pieces}; accepted: at least 8 more than the special tokens")
 
+    @classmethod
+    def of(cls, tokenizer: Any, config: "IsnadConfig | LightConfig") -> "WindowMaker":
+        """Return the maker of the windows that a model is configured for."""
+        return cls(tokenizer, max_pieces=config.max_pieces, overlap_pieces=config.overlap_pieces)
+
     def windows(self, text: str) -> Iterator[Window]:
         """Yield the windows of a document in order; a text without words yields none."""
         for start, end in paragraphs(text):
@@ -110,22 +122,44 @@ class WindowMaker:
 
     def _pieces(self, text: str, spans: list[tuple[int, int]]) -> list[list[int]]:
         """Return the piece ids of each word; a word that normalises to nothing is one unknown piece."""
+        chunk = [text[s:e] for s, e in spans]
+        if self._blanks:
+            chunk = [
+                f" {word}" if s and text[s - 1].isspace() else word
+                for word, (s, _) in zip(chunk, spans, strict=True)
+            ]
+        known = self._known
+        found = {word: known[word] for word in chunk if word in known}
+        new = [word for word in dict.fromkeys(chunk) if word not in found]
+        if new:
+            cut = dict(zip(new, self._cut(new), strict=True))
+            found |= cut
+            if len(known) + len(cut) > _WORDS_KNOWN:
+                self._known = dict(cut)  # other threads may still read from the old one
+            else:
+                known.update(cut)
+        return [found[word] for word in chunk]
+
+    def _cut(self, chunk: list[str]) -> list[list[int]]:
+        """Return the piece ids of different words, each as if it stood alone."""
         pieces: list[list[int]] = []
-        for at in range(0, len(spans), _WORDS_A_CALL):
-            part = spans[at : at + _WORDS_A_CALL]
-            chunk = [encodable(text[s:e]) for s, e in part]
-            if self._blanks:
-                chunk = [
-                    f" {word}" if s and text[s - 1].isspace() else word
-                    for word, (s, _) in zip(chunk, part, strict=True)
-                ]
-            encoding = self._tokenizer(chunk, is_split_into_words=True, add_special_tokens=False)
-            rows: list[list[int]] = [[] for _ in chunk]
+        for at in range(0, len(chunk), _WORDS_A_CALL):
+            part = [encodable(word) for word in chunk[at : at + _WORDS_A_CALL]]
+            encoding = self._tokenizer(part, is_split_into_words=True, add_special_tokens=False)
+            rows: list[list[int]] = [[] for _ in part]
             for piece, word in zip(encoding["input_ids"], encoding.word_ids(0), strict=True):
                 if word is not None:
                     rows[word].append(piece)
             pieces.extend(row[: self._body] or [self._unknown] for row in rows)
         return pieces
+
+    def forget(self) -> None:
+        """Drop what is kept of the words that came before; what is found does not depend on it."""
+        self._known = {}
+        _letter_row.cache_clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_known": {}}
 
     def _ranges(
         self, text: str, spans: list[tuple[int, int]], pieces: list[list[int]]

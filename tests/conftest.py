@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 # Before transformers is imported: no test may reach for the hub, nor colour what it captures.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("NO_COLOR", "1")
+# What is compared is computed alike on processors with and without bf16.
+os.environ.setdefault("ISNAD_PRECISION", "fp32")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # As many workers as cores: more threads in each would only wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

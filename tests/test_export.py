@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from isnad.cli import export as command
+from isnad.model.backends.choice import installed
 from isnad.model.backends.onnx_files import Export
 from isnad.model.document import Document
 from isnad.model.errors import ConfigError, ModelError
@@ -20,6 +21,7 @@ from isnad.model.store import GRAPHS, read_manifest, resolve
 from isnad.training.export import export_onnx
 from isnad.training.export_check import _differences, compare, speeds
 from isnad.training.export_graphs import graphs
+from isnad.training.export_openvino import export_openvino
 from typer.testing import Result
 
 pytest.importorskip("onnxruntime")
@@ -78,10 +80,37 @@ def test_eight_bits(isnad: Run, tiny_model: Path, small: Path, tmp_path: Path) -
     assert shown.exit_code == 0 and "int8" in shown.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--int8", "--bf16")])
+def test_for_openvino(
+    isnad: Run,
+    tiny_model: Path,
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    if not installed("openvino"):
+        pytest.skip("openvino is not installed")
+    monkeypatch.chdir(tmp_path)
+    result = isnad("export", tiny_model, "--to", "openvino", *options, "--check", small)
+    assert result.exit_code == 0, result.output
+    target = tmp_path / "-".join(["tiny-openvino", *(option.strip("-") for option in options)])
+    assert "entity F1, torch → openvino" in result.stdout and "words a second" in result.stdout
+    assert f"wrote {target.name}" in result.stderr
+    notes = Export.read(resolve(target)).notes
+    assert notes["speed"]["openvino"]["words_per_second"] > 0 < notes["speed"]["torch"]["words_per_second"]
+    assert set(notes["parity"][str(small)]["f1"]) == {"torch", "openvino"}
+    assert notes["precision"] == ("int8" if options else "fp32") and notes["bf16"] is bool(options)
+    difference = notes["parity"][str(small)]["span_difference"]
+    assert 0 < difference < (0.2 if options else 1e-3)
+    assert Extractor.from_pretrained(target, backend="openvino")("زار قاآني بغداد.").entities
+
+
 def test_what_is_refused(
     isnad: Run, refused: Callable[..., None], tiny_model: Path, small: Path, tmp_path: Path
 ) -> None:
     refused(isnad("export", tiny_model, "--to", "onxx"), "unknown format 'onxx'; did you mean 'onnx'?")
+    refused(isnad("export", tiny_model, "--bf16"), "--bf16 with --to onnx; accepted: --to openvino")
     refused(
         isnad("export", tiny_model, "-o", tiny_model), "is the model itself; choose another folder with -o"
     )
@@ -120,7 +149,7 @@ def test_an_export_that_computes_something_else_is_not_written(
 def test_a_loss_of_eight_bits_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     f1 = {"torch": {"entities": 0.8, "relations": 0.5}, "onnx": {"entities": 0.7975, "relations": 0.4990}}
     parity = {"span_difference": 0.1, "pair_difference": 0.0, "f1": f1}
-    command._judge({"parity": {"dev": parity}}, int8=True)
+    command._judge({"parity": {"dev": parity}}, command.Kind("onnx", int8=True))
     error = capsys.readouterr().err
     assert "on dev the export loses 0.25 points of F1 on entities" in error and "relations" not in error
 
@@ -136,9 +165,8 @@ def saved(model: IsnadModel, tokenizer_of: Path, folder: Path) -> Path:
     return folder
 
 
-def test_a_transformer_exports_too(
-    tiny_encoder: Path, schema: LabelSchema, articles: list[Document], tmp_path: Path
-) -> None:
+def bert(tiny_encoder: Path, schema: LabelSchema, folder: Path) -> Path:
+    """A joint model on a tiny BERT of random weights."""
     from transformers import BertConfig, BertModel
 
     tokenizer = json.loads((tiny_encoder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -161,8 +189,18 @@ def test_a_transformer_exports_too(
         with torch.no_grad():
             model.span_head.width.weight[:2] = -1.0
             model.span_head.parts.weight.normal_(std=1.0)
-    folder = saved(model, tiny_encoder, tmp_path / "bert")
-    exported = export_onnx(folder, tmp_path / "onnx")
+    return saved(model, tiny_encoder, folder)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_transformer_exports_too(
+    tiny_encoder: Path, schema: LabelSchema, articles: list[Document], tmp_path: Path, runtime: str
+) -> None:
+    if not installed(runtime):
+        pytest.skip(f"{runtime} is not installed")
+    folder = bert(tiny_encoder, schema, tmp_path / "bert")
+    write = export_openvino if runtime == "openvino" else export_onnx
+    exported = write(folder, tmp_path / "export")
     texts = [articles[0].text[:1500], "قاآني", "زار قاآني بغداد.\nثم عاد."]
     both = [Extractor.from_pretrained(path) for path in (folder, exported)]
     for extractor in both:
@@ -259,21 +297,26 @@ def test_speed_is_words_over_time(tiny_model: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_embedded_model_keeps_its_answers_and_its_f1(
-    articles: list[Document], schema: LabelSchema, tmp_path: Path
+    articles: list[Document], schema: LabelSchema, tmp_path: Path, runtime: str
 ) -> None:
     from isnad.training.export_check import scores
+
+    if not installed(runtime):
+        pytest.skip(f"{runtime} is not installed")
+    write = export_openvino if runtime == "openvino" else export_onnx
 
     source = resolve(None)
     texts = [a.text for a in articles]
     reference = Extractor.from_pretrained(source)
-    exact = Extractor.from_pretrained(export_onnx(source, tmp_path / "fp32"))
+    exact = Extractor.from_pretrained(write(source, tmp_path / "fp32"))
     parity, ours, _ = compare(reference, exact, texts)
     assert parity.same and parity.entities > 300 and parity.relations > 100
     assert max(parity.span_difference, parity.pair_difference) < 1e-3
-    small = Extractor.from_pretrained(export_onnx(source, tmp_path / "int8", precision="int8"))
+    small = Extractor.from_pretrained(write(source, tmp_path / "int8", precision="int8"))
     f1, f1_small = scores(articles, ours, schema), scores(articles, small(texts), schema)
     # Five articles: half a point is one name or two.
     assert all(f1_small[kind] > f1[kind] - 0.005 for kind in f1)
-    size = sum(p.stat().st_size for p in (tmp_path / "int8").glob("*.onnx"))
-    assert size < 0.3 * sum(p.stat().st_size for p in (tmp_path / "fp32").glob("*.onnx"))
+    sizes = [sum(Export.read(tmp_path / name).notes["bytes"].values()) for name in ("int8", "fp32")]
+    assert sizes[0] < 0.3 * sizes[1]

@@ -1,42 +1,17 @@
-"""The ONNX backend: the same documents as torch, without torch, from files that are what they say."""
+"""Which backend runs a folder: what it holds, what is installed, what was asked for; devices."""
 
-import json
-import multiprocessing
-import pickle
 import shutil
-import subprocess
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from isnad.model.backends import choice
-from isnad.model.backends.onnx_backend import candidates, logit, threads
-from isnad.model.document import Document
 from isnad.model.errors import ConfigError, ModelError
 from isnad.model.inference import Extractor
-from isnad.model.modeling import IsnadModel
+from isnad.model.store import IR_FILES
 from isnad.training.export import export_onnx
-from isnad.training.export_check import compare
 
 pytest.importorskip("onnxruntime")
-onnx = pytest.importorskip("onnx")
-
-# Vowel marks, kashida, joined and divided names, digits of both kinds, presentation forms, emoji, a lone surrogate,
-# a word of marks only, two directions in a line, paragraphs from one word up to several windows.
-HARD = [
-    "",
-    "قاآني",
-    "التقى إسمـــاعيل قَاآنِيّ في بغـداد قادةَ الحشدِ الشعبيّ.",
-    "حسن نصرالله وحسن نصر الله في ٢٠٢٤/10/٣ 🇱🇧🤝 \u200fبيروت\u200e Beirut (لبنان)",
-    "\ufe8d\ufedf\ufeee\ufeb0\ufbfe\ufeae الأول\n\n\u064b\u064c \ud800 .\r\nوبالقاهرة",
-    " ".join(f"زار المسؤول رقم {n} مدينة بغداد." for n in range(60)),
-]
+pytest.importorskip("onnx")
 
 
 @pytest.fixture(scope="module")
@@ -45,238 +20,71 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def folder(exported: Path, tmp_path: Path) -> Path:
-    """A copy to be damaged."""
-    return Path(shutil.copytree(exported, tmp_path / "copy"))
+def all_formats(exported: Path, tiny_model: Path, tmp_path: Path) -> Path:
+    """A folder with files for every backend; those of OpenVINO are empty."""
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    shutil.copy(tiny_model / "model.safetensors", folder)
+    for name in IR_FILES:
+        (folder / name).touch()
+    return folder
 
 
-def load(path: Path, **kwargs: Any) -> Extractor:
-    extractor = Extractor.from_pretrained(path, **kwargs)
-    extractor.config.max_candidates = 12
-    return extractor
-
-
-def plain(documents: list[Document]) -> list[Any]:
-    """Documents without their scores, which may differ in the sixth place."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: rounded(v) for k, v in value.items() if k != "score"}
-        return [rounded(v) for v in value] if isinstance(value, list) else value
-
-    return [rounded(document.to_dict()) for document in documents]
-
-
-# -- parity ----------------------------------------------------------------------------------------------
-
-
-def test_the_same_documents_and_scores_as_torch(
-    tiny_model: Path, exported: Path, articles: list[Document]
-) -> None:
-    texts = [*(a.text for a in articles), *HARD]
-    parity, ours, theirs = compare(load(tiny_model), load(exported), texts)
-    assert parity.same and parity.span_changes == 0
-    assert parity.entities > 50 and parity.relations > 5 and parity.clusters > 2 and parity.pairs > 100
-    assert max(parity.span_difference, parity.pair_difference) < 1e-3
-    assert plain(ours) == plain(theirs)
-    for a, b in zip(ours, theirs, strict=True):
-        assert np.allclose([e.score for e in a.entities], [e.score for e in b.entities], atol=1e-3)
-        assert np.allclose([r.score for r in a.relations], [r.score for r in b.relations], atol=1e-3)
-
-
-def test_a_window_scores_the_same_alone_and_in_a_batch(exported: Path, articles: list[Document]) -> None:
-    extractor = load(exported)
-    windows = [w for a in articles[:2] for w in extractor._maker.windows(a.text)]
-    together = extractor._backend.score(windows)
-    assert len({len(w.words) for w in windows}) > 3
-    for window, batched in zip(windows, together, strict=True):
-        (alone,) = extractor._backend.score([window])
-        assert alone.spans.tolist() == batched.spans.tolist() and alone.cut == batched.cut
-        assert alone.pairs.tolist() == batched.pairs.tolist()
-        assert np.allclose(alone.logits, batched.logits, atol=1e-4)
-        assert np.allclose(alone.pair_logits, batched.pair_logits, atol=1e-4)
-        assert np.allclose(alone.vectors, batched.vectors, atol=1e-5)
-
-
-def test_pairs_beyond_one_call_are_scored_in_parts(
-    exported: Path, articles: list[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extractor = load(exported)
-    whole = extractor(articles[0].text)
-    assert whole.relations
-    monkeypatch.setattr("isnad.model.backends.onnx_backend._PAIR_CELLS", 1)
-    assert plain([extractor(articles[0].text)]) == plain([whole])
-
-
-def test_thresholds_and_what_is_cut(tiny_model: Path, exported: Path, articles: list[Document]) -> None:
-    text = articles[0].text
-    strict = [load(path, thresholds=0.9)(text) for path in (tiny_model, exported)]
-    assert plain(strict[:1]) == plain(strict[1:]) and strict[0].entities
-    cuts = []
-    for path in (tiny_model, exported):
-        extractor = load(path)
-        cuts.append([s.cut for s in extractor._backend.score(list(extractor._maker.windows(text)))])
-    assert cuts[0] == cuts[1] and max(cuts[0]) > 0
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.data())
-def test_candidates_are_those_of_the_model(data: st.DataObject) -> None:
-    windows, words, limit = (data.draw(st.integers(1, n)) for n in (4, 6, 20))
-    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    logits = rng.permutation(windows * words * words * 2).reshape(windows, words, words, 2)
-    logits = (logits / logits.size * 12 - 6).astype(np.float32)
-
-    class Model:
-        config = type("C", (), {"prune_threshold": 0.3, "max_candidates": limit})
-
-    wanted = IsnadModel.candidates(Model, torch.from_numpy(logits))  # type: ignore[arg-type]
-    spans, over = candidates(logits.max(-1), logit(0.3), limit)
-    assert spans.tolist() == wanted.spans.tolist()
-    assert over.tolist() == (logits.max(-1) > np.log(0.3 / 0.7)).sum((1, 2)).tolist()
-
-
-def test_logits_of_certainty() -> None:
-    assert logit(0) == -np.inf and logit(1) == np.inf and logit(0.5) == 0
-
-
-# -- without torch ---------------------------------------------------------------------------------------
-
-WITHOUT = """
-import importlib.abc, json, sys
-
-class Refuse(importlib.abc.MetaPathFinder):
-    names = {"torch", "transformers", "safetensors", "yaml", "onnx", "rich", "typer", "regex", "networkx"}
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Refuse())
-"""
-
-
-def without_torch(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", WITHOUT + code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-
-
-def test_runs_where_torch_and_transformers_cannot_be_imported(
-    exported: Path, tiny_model: Path, articles: list[Document]
-) -> None:
-    code = """
-from isnad import Extractor
-texts = json.loads(sys.argv[2])
-documents = Extractor.from_pretrained(sys.argv[1])(texts)
-print(json.dumps([d.to_dict() for d in documents]))
-assert repr(documents[0]).startswith("Document(") and documents[0].to_html() and documents[0].to_brat()
-assert not Refuse.names & set(sys.modules), Refuse.names & set(sys.modules)
-"""
-    texts = [articles[0].text, *HARD]
-    done = without_torch(code, exported, json.dumps(texts))
-    assert done.returncode == 0, done.stderr
-    found = [Document.from_dict(data) for data in json.loads(done.stdout)]
-    assert plain(found) == plain(Extractor.from_pretrained(exported, backend="onnx")(texts))
-    assert plain(found) == plain(Extractor.from_pretrained(tiny_model)(texts)) and found[0].relations
-
-
-def test_the_command_line_runs_without_torch_too(exported: Path, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text(HARD[2], encoding="utf-8")
-    code = """
-Refuse.names -= {"rich", "typer", "yaml"}
-from isnad.cli import main
-sys.argv = ["isnad", *sys.argv[1:]]
-main()
-"""
-    done = without_torch(code, "extract", text, "-m", exported, "-f", "json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["text"] == HARD[2]
-
-
-def test_a_model_with_torch_weights_says_what_it_needs(tiny_model: Path) -> None:
-    done = without_torch("from isnad import Extractor\nExtractor.from_pretrained(sys.argv[1])", tiny_model)
-    assert "ConfigError: the torch backend needs torch and transformers, not installed here" in done.stderr
-    assert "export the model to ONNX" in done.stderr
-
-
-# -- choice of the backend -------------------------------------------------------------------------------
-
-
-def test_which_backend_runs(
-    tiny_model: Path, exported: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_decides(tiny_model: Path, exported: Path, all_formats: Path) -> None:
     assert choice.choose(tiny_model, "auto") == choice.choose(tiny_model, "torch") == "torch"
     assert choice.choose(exported, "auto") == choice.choose(exported, "onnx") == "onnx"
-    both = folder
-    shutil.copy(tiny_model / "model.safetensors", both)
-    assert [choice.choose(both, name) for name in choice.BACKENDS] == ["torch", "torch", "onnx"]
     with pytest.raises(
-        ConfigError, match=r"unknown backend 'onxx'; did you mean 'onnx'\? known: auto, torch, onnx"
+        ModelError,
+        match="holds no weights in safetensors; accepted: backend='onnx', or take the folder it was exported from",
     ):
-        Extractor.from_pretrained(exported, backend="onxx")
-    with pytest.raises(ModelError, match="is an ONNX export without torch weights; accepted: backend='onnx'"):
         Extractor.from_pretrained(exported, backend="torch")
     with pytest.raises(
-        ModelError, match="holds no ONNX graphs; write them where torch is installed: isnad export"
+        ModelError,
+        match="holds no ONNX graphs; accepted: backend='torch', or write them where torch is installed: isnad "
+        "export MODEL --to onnx",
     ):
         Extractor.from_pretrained(tiny_model, backend="onnx")
+    with pytest.raises(ModelError, match="holds no OpenVINO graphs; accepted: backend='onnx', or write them"):
+        Extractor.from_pretrained(exported, backend="openvino")
+
+
+def test_what_is_installed_decides(all_formats: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent: set[str] = set()
+    monkeypatch.setattr(choice, "installed", lambda name: name not in absent)
+    assert [choice.choose(all_formats, name) for name in choice.BACKENDS] == [
+        "torch",
+        "torch",
+        "onnx",
+        "openvino",
+    ]
+    absent.add("transformers")
+    assert choice.choose(all_formats, "auto") == "onnx"
+    absent.add("onnxruntime")
+    assert choice.choose(all_formats, "auto") == "openvino"
+    with pytest.raises(
+        ConfigError,
+        match="the onnx backend needs onnxruntime, not installed here; write: pip install onnxruntime, or take "
+        "backend='openvino'",
+    ):
+        choice.choose(all_formats, "onnx")
+    absent.add("openvino")
+    with pytest.raises(
+        ConfigError,
+        match="the openvino backend needs openvino, not installed here; write: pip install openvino",
+    ):
+        choice.choose(all_formats, "openvino")
+    with pytest.raises(ConfigError, match="no backend is installed"):
+        choice.choose(all_formats, "auto")
+
+
+def test_an_unknown_backend_or_device(exported: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"unknown backend 'onxx'; did you mean 'onnx'\? known: auto, torch, onnx, openvino"
+    ):
+        Extractor.from_pretrained(exported, backend="onxx")
     with pytest.raises(ConfigError, match="device 'tpu'; accepted by the onnx backend: cpu, cuda"):
         Extractor.from_pretrained(exported, device="tpu")
-    with pytest.raises(ModelError, match="is an ONNX export, which cannot be trained"):
+
+
+def test_an_export_cannot_be_trained(exported: Path) -> None:
+    with pytest.raises(ModelError, match="which cannot be trained"):
         Extractor.from_pretrained(exported).config.encoder_config()
-    monkeypatch.setattr(choice, "installed", lambda name: name not in ("torch", "onnxruntime"))
-    with pytest.raises(
-        ConfigError, match="the onnx backend needs onnxruntime, not installed here; write: pip install"
-    ):
-        choice.choose(both, "auto")
-
-
-def test_threads_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads() == 3
-    monkeypatch.setenv("OMP_NUM_THREADS", "0")
-    assert threads() >= 1
-
-
-# -- threads and processes -------------------------------------------------------------------------------
-
-
-def test_threads_get_the_same_answers(exported: Path, articles: list[Document]) -> None:
-    extractor = load(exported)
-    wanted = extractor(articles[0].text)
-    found: list[Document] = []
-    workers = [threading.Thread(target=lambda: found.append(extractor(articles[0].text))) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert found == [wanted] * 4
-
-
-def test_pickled_it_needs_its_folder_no_longer(folder: Path) -> None:
-    extractor = load(folder)
-    wanted = extractor(HARD[2])
-    content = pickle.dumps(extractor)
-    shutil.rmtree(folder)
-    again = pickle.loads(content)
-    assert again(HARD[2]) == wanted and pickle.loads(pickle.dumps(again))(HARD[2]) == wanted
-
-
-def _answer(extractor: Extractor, text: str, queue: Any) -> None:
-    queue.put(extractor(text).to_dict())
-
-
-@pytest.mark.skipif(not hasattr(sys, "getrefcount") or sys.platform != "linux", reason="forks")
-def test_a_forked_process_gets_the_same_answer(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # threads of ONNX Runtime, which the child will not have
-    extractor = load(exported)
-    wanted = extractor(HARD[2]).to_dict()
-    context = multiprocessing.get_context("fork")
-    queue: Any = context.Queue()
-    child = context.Process(target=_answer, args=(extractor, HARD[2], queue))
-    child.start()
-    assert queue.get(timeout=60) == wanted
-    child.join(60)
-    assert child.exitcode == 0
-    assert extractor(HARD[2]).to_dict() == wanted

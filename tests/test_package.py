@@ -147,6 +147,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
         ".js",
         ".typed",
         ".safetensors",
+        ".onnx",
         ".md",
         ".svg",
         ".txt",
@@ -211,8 +212,8 @@ class TestEmbeddedModel:
     def test_is_in_the_wheel(self, wheel: Path):
         with zipfile.ZipFile(wheel) as archive:
             names = set(archive.namelist())
-        for file in (EMBEDDED / DEFAULT_MODEL).iterdir():
-            assert f"isnad/model/pretrained/{DEFAULT_MODEL}/{file.name}" in names
+        for file in (EMBEDDED / DEFAULT_MODEL).rglob("*"):
+            assert file.is_dir() or "isnad/" + file.relative_to(ROOT).as_posix() in names
         models = {n.split("/")[3] for n in names if n.startswith("isnad/model/pretrained/")}
         assert models == {DEFAULT_MODEL}, "one model is enough to download"
 

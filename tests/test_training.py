@@ -211,12 +211,12 @@ def test_a_save_that_fails_leaves_the_checkpoint_before(
     saved: list[Path] = []
     real = checkpoints.save_state
 
-    def fail(folder: Path, *rest: Any) -> None:
+    def fail(folder: Path, *rest: Any, **others: Any) -> None:
         saved.append(folder)
         if len(saved) == 2:
             assert (folder / "model.safetensors").is_file()
             raise OSError(28, "No space left on device")
-        real(folder, *rest)
+        real(folder, *rest, **others)
 
     monkeypatch.setattr(checkpoints, "save_state", fail)
     with pytest.raises(

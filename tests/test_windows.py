@@ -1,6 +1,7 @@
 """Windows lose and double nothing, whatever the tokenizer, and long texts give what their paragraphs give."""
 
 import itertools
+import pickle
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -235,3 +236,19 @@ def test_a_span_across_a_cut_is_found_once(finder: Extractor) -> None:
     assert len(windows) > 20
     assert [e for e in document.entities if any(e.start < cut < e.end for cut in cuts)]
     assert len({(e.start, e.end) for e in document.entities}) == len(document.entities)
+
+
+def test_words_that_came_before_get_the_same_pieces(tiny_model: Path, articles: list[Document]) -> None:
+    """Whatever was read earlier, in this text or in another: with diacritics, kashida, emoji and one word twice."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, local_files_only=True)
+    texts = [*(a.text for a in articles), "قاآني وقاآني وَقاآنــي ٢٠٢٤ 😀 قاآني 😀", "ﷺ ﻻ لا"]
+    fresh = [[w.input_ids for w in WindowMaker(tokenizer).windows(text)] for text in texts]
+    maker = WindowMaker(tokenizer)
+    for _ in range(2):
+        assert [[w.input_ids for w in maker.windows(text)] for text in texts] == fresh
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("isnad.model.windows._WORDS_KNOWN", 50)  # so that it forgets all the time
+        maker = WindowMaker(tokenizer)
+        assert [[w.input_ids for w in maker.windows(text)] for text in reversed(texts)] == fresh[::-1]
+        assert len(maker._known) < len({t[s:e] for t in texts for s, e in words(t)})
+    assert pickle.loads(pickle.dumps(maker))._known == {}

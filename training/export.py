@@ -1,10 +1,10 @@
-"""From a trained model to ONNX graphs that run without torch: tracing, quantisation, the folder's files."""
+"""From a trained model to graphs that run without torch: tracing into ONNX, quantisation, the folder's files."""
 
 import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import torch
 from .. import __version__
 from ..model.backends.onnx_check import refuse_external_data
 from ..model.backends.onnx_files import LAYOUT, SPECIAL
-from ..model.encoder import IsnadEncoderModel
 from ..model.errors import ConfigError, ModelError, nearest
 from ..model.inference import load_torch
 from ..model.store import EXPORT, write_manifest
@@ -24,15 +23,14 @@ from .model_facts import fingerprints
 
 PRECISIONS = ("fp32", "int8")
 OPSET = 17
+# Four numbers a pair of names: nothing to gain from 8 bits, and the vectors of names are compared exactly.
+EXACT = ("coreference",)
 # What int8 touches: matrix products, recurrent layers, and the embedding tables, which are most of a small model.
 _QUANTISED = ["MatMul", "LSTM", "Gather"]
 
 
 def export_onnx(source: Path, target: Path, *, precision: str = "fp32") -> Path:
     """Write a model as ONNX graphs with its configuration, its tokenizer and a manifest.
-
-    The graphs are traced with the TorchScript exporter: the newer one (torch 2.13) freezes the length of the
-    examples into layers that reverse a sequence before an LSTM (https://github.com/pytorch/pytorch/issues/191855).
 
     Args:
         source: folder of a model with torch weights.
@@ -43,35 +41,68 @@ def export_onnx(source: Path, target: Path, *, precision: str = "fp32") -> Path:
         ModelError: the model cannot be loaded, or has an encoder that cannot be traced.
         ConfigError: an unknown precision.
     """
+
+    def write(name: str, content: bytes) -> None:
+        if precision == "int8" and name not in EXACT:
+            content = quantise(content)
+        (target / f"{name}.onnx").write_bytes(content)
+
+    return write_export(source, target, write, precision, {"format": "onnx"})
+
+
+def write_export(
+    source: Path, target: Path, write: Callable[[str, bytes], None], precision: str, notes: Mapping[str, Any]
+) -> Path:
+    """Trace the graphs of a model and write a folder that runs without torch.
+
+    The graphs are traced with the TorchScript exporter: the newer one (torch 2.13) freezes the length of the
+    examples into layers that reverse a sequence before an LSTM (https://github.com/pytorch/pytorch/issues/191855).
+
+    Args:
+        source: folder of a model with torch weights.
+        target: an empty folder; made if absent.
+        write: writes one graph into `target`, from its name and its content in ONNX.
+        precision: one of `PRECISIONS`.
+        notes: what `export.json` says of the format.
+
+    Raises:
+        ModelError, ConfigError: as in `export_onnx`.
+    """
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision {precision!r}; {nearest(precision, PRECISIONS)}")
     model, tokenizer = load_torch(source)
     target.mkdir(parents=True, exist_ok=True)
-    if not isinstance(model.encoder, IsnadEncoderModel):
-        # The fused kernels of torch have no counterpart in ONNX.
-        model.encoder.set_attn_implementation("eager")
     for graph in graphs(model):
         content = trace(graph)
-        # Four numbers a pair of names: nothing to gain, and the vectors of names are compared exactly.
-        if precision == "int8" and graph.name != "coreference":
-            content = quantise(content)
+        # A model of more than 2 GB, which torch divides into files.
         refuse_external_data(content, graph.name)
-        (target / f"{graph.name}.onnx").write_bytes(content)
+        write(graph.name, content)
+    written = {file.name: file.stat().st_size for file in sorted(target.iterdir())}
     model.config.save_pretrained(target)
     # As transformers uses it: some classes change what the file says.
     write_text(target / "tokenizer.json", tokenizer.backend_tokenizer.to_str())
-    notes = {
+    write_notes(
+        target,
+        {
+            **described(tokenizer),
+            "precision": precision,
+            **notes,
+            "source": {"model": model.config.model_name, "sha256": fingerprints(source)},
+            "bytes": written,
+        },
+    )
+    return target
+
+
+def described(tokenizer: Any) -> dict[str, Any]:
+    """Return what `export.json` says of every model: how it was traced, and the ids of special pieces."""
+    return {
         "layout": LAYOUT,
-        "precision": precision,
         "opset": OPSET,
         "isnad": __version__,
         "torch": torch.__version__,
         "special": {name: getattr(tokenizer, f"{name}_token_id") for name in SPECIAL},
-        "source": {"model": model.config.model_name, "sha256": fingerprints(source)},
-        "bytes": {file.name: file.stat().st_size for file in sorted(target.glob("*.onnx"))},
     }
-    write_notes(target, notes)
-    return target
 
 
 def write_notes(folder: Path, notes: Mapping[str, Any]) -> None:
@@ -80,8 +111,13 @@ def write_notes(folder: Path, notes: Mapping[str, Any]) -> None:
     write_manifest(folder)
 
 
-def trace(graph: Graph) -> bytes:
-    """Return one part as an ONNX model; ModelError if torch cannot trace it."""
+def trace(graph: Graph, *, fold: bool = True) -> bytes:
+    """Return one part as an ONNX model; ModelError if torch cannot trace it.
+
+    Args:
+        graph: the part.
+        fold: compute beforehand what follows from the weights alone, where the exporter can.
+    """
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -100,6 +136,7 @@ def trace(graph: Graph) -> bytes:
                 dynamic_axes=graph.axes,
                 opset_version=OPSET,
                 dynamo=False,
+                do_constant_folding=fold,
             )
             return path.read_bytes()
     except Exception as error:  # the exporter raises every kind, and so does the code of encoders

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..model.encoder import IsnadEncoderModel
 from ..model.modeling import IsnadModel
 from ..model.windows import LETTER_SLOTS
 from .export_modules import CoreferenceGraph, EncodeGraph, MentionGraph, RelationGraph
@@ -38,6 +39,9 @@ class Graph:
 def graphs(model: IsnadModel) -> list[Graph]:
     """Return the parts of a model with example inputs; the model is put into evaluation mode."""
     model.eval()
+    if not isinstance(model.encoder, IsnadEncoderModel):
+        # The fused kernels of torch have no counterpart in ONNX.
+        model.encoder.set_attn_implementation("eager")
     return [_encode(model), _mentions(model), _relations(model), _coreference(model)]
 
 

@@ -3,10 +3,13 @@
 They compute what `model.heads` computes, from the same weights, laid out for one session a part: what depends on
 the vocabulary only (character features, distance classes) becomes a table, what depends on one mention only is
 computed once a mention instead of once a pair, and every shape follows from the inputs.
+
+A part whose weights are laid out anew has a function `derive` that computes them from the model's, by name.
 """
 
 from collections.abc import Iterable
-from copy import deepcopy
+from copy import copy
+from functools import partial
 from typing import cast
 
 import torch
@@ -16,6 +19,7 @@ from torch.nn.functional import embedding, gelu, pad
 from ..model.encoder import BidirectionalLayer, IsnadEncoderModel, reversed_positions
 from ..model.heads import DISTANCE_BUCKETS, CoreferenceHead, MentionHead, RelationHead, SpanHead, bucket
 from ..model.modeling import IsnadModel
+from .export_weights import relation_tensors, settle, span_tensors
 
 # From this distance on everything is in the last bucket.
 _FAR = 5 * 2 ** (DISTANCE_BUCKETS - 6)
@@ -52,7 +56,7 @@ class RecurrentGraph(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return states [length, batch, hidden]; see `IsnadEncoderModel.forward`."""
-        states = embedding(input_ids.T, self.table)
+        states = self.pieces(input_ids.T)
         reverse = reversed_positions(attention_mask).T
         for number, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             backward = rows(back(rows(states, reverse))[0], reverse)
@@ -60,9 +64,13 @@ class RecurrentGraph(nn.Module):
             states = output if number == 0 else states + output
         return self.norm(states)
 
+    def pieces(self, input_ids: Tensor) -> Tensor:
+        """Return what the layers see of some pieces [length, batch, width]."""
+        return embedding(input_ids, self.table)
+
 
 def _pieces_first(lstm: nn.LSTM) -> nn.LSTM:
-    copied = deepcopy(lstm)
+    copied = copy(lstm)  # with the same weights
     copied.batch_first = False
     return copied
 
@@ -73,19 +81,17 @@ class SpanGraph(nn.Module):
     In that order the products of all types are one product of matrices.
     """
 
+    biaffine: Tensor
+    widths: Tensor
+
     def __init__(self, head: SpanHead) -> None:
         super().__init__()
-        types, table = head.types, head.biaffine.detach()
-        size = table.shape[1] - 1
+        types, size = head.types, head.biaffine.shape[1] - 1
         self.start, self.end, self.types, self.size = head.start, head.end, types, size
-        # [size, types * size]: one plain matrix, which quantises column by column.
-        self.biaffine = nn.Parameter(table[:, :-1, :-1].permute(1, 0, 2).reshape(size, types * size).clone())
         self.parts = head.parts
         self.from_start, self.from_end = nn.Linear(size, types), nn.Linear(size, types, bias=False)
-        self.from_start.weight = nn.Parameter(table[:, :-1, -1].clone())
-        self.from_start.bias = nn.Parameter(table[:, -1, -1].clone())
-        self.from_end.weight = nn.Parameter(table[:, -1, :-1].clone())
-        self.widths = nn.Parameter(head.width.weight.detach()[bucket(torch.arange(_FAR + 1))])
+        self.derive = partial(span_tensors, head, bucket(torch.arange(_FAR + 1)))
+        settle(self, self.derive())
 
     def forward(self, words: Tensor, word_mask: Tensor) -> Tensor:
         """Return logits [batch, words, types, words], first word, type, last word."""
@@ -181,33 +187,21 @@ class MentionGraph(nn.Module):
 class RelationGraph(nn.Module):
     """`RelationHead` for windows whose pairs are padded to one number."""
 
+    place_value: Tensor
+    distance: Tensor
+    buckets: Tensor
+
     def __init__(self, head: RelationHead) -> None:
         super().__init__()
         size = head.head.out_features
         self.heads, self.size, self.places = head.heads, size, head.PLACES
         self.key, self.value = head.key, head.value
         self.place_bias = head.place_bias
-        self.place_value = nn.Parameter(
-            head.place_value.weight.detach().unflatten(-1, (self.heads, -1)).permute(1, 0, 2).clone()
-        )
         self.head, self.tail = nn.Linear(size, 3 * size), nn.Linear(size, 3 * size)
-        with torch.no_grad():
-            query = head.query.weight / (size // self.heads) ** 0.5
-            query_bias = head.query.bias / (size // self.heads) ** 0.5
-            alone, both, context, distance = head.hidden.weight.split(size, dim=1)
-            for side, own, part in (
-                (self.head, head.head, query[:, :size]),
-                (self.tail, head.tail, query[:, size:]),
-            ):
-                side.weight.copy_(torch.cat([own.weight, part @ own.weight, alone @ own.weight]))
-                side.bias.copy_(torch.cat([own.bias, part @ own.bias, alone @ own.bias]))
-            self.tail.bias[size:] += torch.cat([query_bias, head.hidden.bias])
-            self.distance = nn.Parameter(head.distance.weight @ distance.T)
-            self.hidden = nn.Linear(2 * size, size, bias=False)
-            self.hidden.weight.copy_(torch.cat([both, context], dim=1))
-        self.output = head.output
+        self.hidden, self.output = nn.Linear(2 * size, size, bias=False), head.output
         self.register_buffer("buckets", bucket(torch.arange(_FAR + 1)))
-        self.buckets: Tensor
+        self.derive = partial(relation_tensors, head)
+        settle(self, self.derive())
 
     def forward(
         self, words: Tensor, word_mask: Tensor, mentions: Tensor, spans: Tensor, head: Tensor, tail: Tensor

@@ -9,10 +9,14 @@ from typing import Any
 
 from ..model.errors import ModelError
 from ..model.schema import LabelSchema
-from ..model.store import GRAPHS, MANIFEST, read_manifest, sha256
+from ..model.store import GRAPHS, IR_FILES, MANIFEST, read_manifest, sha256
 
 # What a result depends on: with other files of these names it is another model.
-DECISIVE = ("config.json", "model.safetensors", "tokenizer.json", *(f"{name}.onnx" for name in GRAPHS))
+DECISIVE = (
+    *("config.json", "model.safetensors", "tokenizer.json"),
+    *(f"{name}.onnx" for name in GRAPHS),
+    *IR_FILES,
+)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What every backend does before and after its model runs: padding, batching by length, cutting into windows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,17 @@ def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             groups.append([index])
     return groups
+
+
+def score_batches(
+    windows: Sequence[Window], score: Callable[[list[Window]], list[WindowScores]]
+) -> list[WindowScores]:
+    """Return the scores of each window, in order; `score` is given windows of like length."""
+    scores: dict[int, WindowScores] = {}
+    for group in budget_batches([len(w.input_ids) for w in windows], PIECES_A_BATCH):
+        for index, result in zip(group, score([windows[i] for i in group]), strict=True):
+            scores[index] = result
+    return [scores[i] for i in range(len(windows))]
 
 
 def split_scores(

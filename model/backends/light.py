@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from ..errors import ModelError
 from ..schema import LabelSchema
+from .choice import installed
 
 # What a value of config.json may be, by field; the calibration is checked where it is used.
 _MAPPING = (dict, type(None))
@@ -70,7 +71,7 @@ class LightConfig:
     def encoder_config(self) -> NoReturn:
         """Raise ModelError: what was exported has no encoder to train."""
         raise ModelError(
-            f"{self.model_name or 'the model'} is an ONNX export, which cannot be trained; accepted: the folder that "
+            f"{self.model_name or 'the model'} is an export, which cannot be trained; accepted: the folder that "
             "it was exported from"
         )
 
@@ -80,7 +81,7 @@ class LightTokenizer:
 
     Args:
         path: of `tokenizer.json`.
-        special: ids of the special pieces `pad`, `unk` and `mask`; None for what the vocabulary lacks.
+        special: the special pieces `pad`, `unk` and `mask`, or their ids; None for what the vocabulary lacks.
 
     Raises:
         ModelError: the file is no tokenizer.
@@ -88,7 +89,7 @@ class LightTokenizer:
 
     is_fast = True
 
-    def __init__(self, path: Path, special: Mapping[str, int | None]) -> None:
+    def __init__(self, path: Path, special: Mapping[str, int | str | None]) -> None:
         from tokenizers import Tokenizer
 
         try:
@@ -100,8 +101,10 @@ class LightTokenizer:
             ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self.pad_token_id, self.unk_token_id = special.get("pad"), special.get("unk")
-        self.mask_token_id = special.get("mask")
+        self.pad_token_id, self.unk_token_id, self.mask_token_id = (
+            self._tokenizer.token_to_id(piece) if isinstance(piece, str) else piece
+            for piece in (special.get(name) for name in ("pad", "unk", "mask"))
+        )
 
     def __call__(
         self, text: str | Sequence[str], *, is_split_into_words: bool = False, add_special_tokens: bool = True
@@ -112,6 +115,32 @@ class LightTokenizer:
                 text, is_pretokenized=is_split_into_words, add_special_tokens=add_special_tokens
             )
         )
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a model folder: as transformers reads it, without transformers a `LightTokenizer`.
+
+    Raises:
+        ModelError: the folder holds no tokenizer.
+    """
+    if not installed("transformers"):
+        path = folder / "tokenizer_config.json"
+        named = read_object(path) if path.is_file() else {}
+        return LightTokenizer(
+            folder / "tokenizer.json",
+            {kind: _piece(named.get(f"{kind}_token")) for kind in ("pad", "unk", "mask")},
+        )
+    from transformers import AutoTokenizer
+
+    from .. import configuration  # noqa: F401  (registers the model's type, which AutoTokenizer looks at)
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _piece(named: Any) -> str | None:
+    """Return a special piece of tokenizer_config.json, which is a text or an object with its properties."""
+    content = named.get("content") if isinstance(named, dict) else named
+    return content if isinstance(content, str) else None
 
 
 class Pieces:

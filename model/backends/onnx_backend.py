@@ -1,23 +1,18 @@
 """The ONNX backend: an exported model on ONNX Runtime, without torch or transformers."""
 
-import itertools
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
-from ..scores import Floats, Integers, WindowScores
-from ..windows import Window
-from .batches import PIECES_A_BATCH, batch_arrays, budget_batches, split_scores
+from ..store import GRAPHS
+from .graph_backend import GraphBackend, read_export, threads
 from .light import LightConfig, LightTokenizer
-from .onnx_files import Export, GraphSource
-
-# Pairs times words of one call of the relation graph: what bounds its memory.
-_PAIR_CELLS = 2**20
+from .onnx_check import refuse_external_data
+from .onnx_files import graph_files
+from .sealed import SealedFiles
 
 
 def load_onnx(folder: Path, device: str = "cpu") -> tuple["OnnxBackend", LightConfig, LightTokenizer]:
@@ -31,196 +26,49 @@ def load_onnx(folder: Path, device: str = "cpu") -> tuple["OnnxBackend", LightCo
         ModelError: files that are missing, altered, not sealed by the manifest, or not written by `isnad export`.
         ConfigError: a device that this installation of ONNX Runtime lacks.
     """
-    export = Export.read(folder)
-    config = LightConfig.read(folder / "config.json")
-    tokenizer = LightTokenizer(folder / "tokenizer.json", export.special)
-    source = GraphSource(folder, export.digests)
+    export, config, tokenizer = read_export(folder)
+    source = graph_files(folder, export.digests)
     return OnnxBackend(source, config, tokenizer.pad_token_id or 0, device), config, tokenizer
 
 
-class OnnxBackend:
-    """Runs the graphs of an exported model.
+class OnnxBackend(GraphBackend):
+    """Runs graphs on ONNX Runtime.
 
     Args:
-        source: of the graphs, which `training.export_graphs` describes.
-        config: the model's configuration; `prune_threshold` and `max_candidates` are looked up at every call.
-        pad_id: piece id that pads.
+        source: of the graphs.
+        config, pad_id: see `GraphBackend`.
         device: see `load_onnx`.
-
-    A backend can be pickled and used in threads; a forked process opens the graphs anew, as the threads of
-    ONNX Runtime do not survive a fork.
     """
 
-    def __init__(self, source: GraphSource, config: LightConfig, pad_id: int, device: str = "cpu") -> None:
-        self._source, self._config, self._pad_id, self._device = source, config, pad_id, device
-        schema = config.schema()
-        mask = np.asarray(schema.signature_mask(), dtype=bool)
-        types = len(schema.entities)
-        # Whether any relation at all joins two types.
-        self._joined = mask.reshape(-1, types, types).any(axis=0).astype(np.float32)
-        self._relations = max(1, len(schema.relations))
-        self._open()
+    def __init__(self, source: SealedFiles, config: LightConfig, pad_id: int, device: str = "cpu") -> None:
+        self._source, self._device = source, device
+        super().__init__(config, pad_id)
 
-    def _open(self) -> None:
-        graphs = self._source.read()
-        self._sessions = {name: open_session(graph, name, self._device) for name, graph in graphs.items()}
-        self._process = os.getpid()
-        self._abandoned: list[Any] = getattr(self, "_abandoned", [])
+    def _load(self) -> Mapping[str, Any]:
+        files = self._source.read()
+        for name, content in files.items():
+            refuse_external_data(content, name)
+        return {name: open_session(files[f"{name}.onnx"], name, self._device) for name in GRAPHS}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k not in ("_sessions", "_process", "_abandoned")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._open()
-
-    def _run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
-        if self._process != os.getpid():
-            # Closing the old sessions would wait for threads that only the parent process has.
-            self._abandoned = [*self._abandoned, self._sessions]
-            self._open()
-        return list(self._sessions[graph].run(None, dict(inputs)))
-
-    def score(self, windows: Sequence[Window]) -> list[WindowScores]:
-        """Return the scores of each window, in order; windows are batched by length."""
-        scores: dict[int, WindowScores] = {}
-        for group in budget_batches([len(w.input_ids) for w in windows], PIECES_A_BATCH):
-            for index, result in zip(group, self._batch([windows[i] for i in group]), strict=True):
-                scores[index] = result
-        return [scores[i] for i in range(len(windows))]
-
-    def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
-        """Return probabilities [pairs]."""
-        inputs = {"features": features, "first": first, "second": second}
-        arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in inputs.items()}
-        return self._run("coreference", arrays)[0]
-
-    def _batch(self, windows: list[Window]) -> list[WindowScores]:
-        arrays = batch_arrays(windows, self._pad_id)
-        words, span_logits, best, proclitics = self._run("encode", arrays)
-        floor = logit(self._config.prune_threshold)
-        spans, over = candidates(best, floor, self._config.max_candidates)
-        window, first, last = spans.T
-        logits = np.ascontiguousarray(span_logits[window, first, :, last])
-        del span_logits
-        mentions, vectors = np.zeros((2, 0, 1), dtype=np.float32)
-        if len(spans):
-            mentions, vectors = self._run("mentions", {"words": words, "spans": spans, "logits": logits})
-        pairs = self._pairs(spans, logits > floor)
-        pair_logits = self._relate(words, arrays["word_mask"], mentions, spans, pairs)
-        return split_scores(
-            len(windows), spans, logits, vectors, proclitics[window, first], pairs, pair_logits, over
-        )
-
-    def _pairs(self, spans: Integers, likely: NDArray[np.bool_]) -> Integers:
-        """Return [pairs, 2]: different spans of one window with likely types that some relation joins.
-
-        Args:
-            spans: [spans, 3], sorted by window.
-            likely: [spans, types].
-        """
-        found = [np.zeros((0, 2), dtype=np.int64)]
-        for lo, hi in _runs(spans[:, 0]):
-            types = likely[lo:hi].astype(np.float32)
-            possible = (types @ self._joined @ types.T) > 0
-            np.fill_diagonal(possible, False)
-            found.append(np.argwhere(possible) + lo)
-        return np.concatenate(found)
-
-    def _relate(
-        self, words: Floats, word_mask: NDArray[Any], mentions: Floats, spans: Integers, pairs: Integers
-    ) -> Floats:
-        """Return [pairs, relations]; windows with about as many pairs are scored together."""
-        logits = np.zeros((len(pairs), self._relations), dtype=np.float32)
-        if not len(pairs):
-            return logits
-        most = max(64, _PAIR_CELLS // words.shape[1])
-        window_of = spans[pairs[:, 0], 0]
-        # The pairs of one window each, or a share of them where they are very many.
-        parts = [(at, min(at + most, hi)) for lo, hi in _runs(window_of) for at in range(lo, hi, most)]
-        for group in _alike([hi - lo for lo, hi in parts], most):
-            chosen = [parts[i] for i in group]
-            rows = window_of[[lo for lo, _ in chosen]]
-            longest = max(hi - lo for lo, hi in chosen)
-            sides = np.zeros((2, len(chosen), longest), dtype=np.int64)
-            for row, (lo, hi) in enumerate(chosen):
-                sides[:, row, : hi - lo] = pairs[lo:hi].T
-            # Only the mentions at hand; the padding points to one of them.
-            used, index = np.unique(sides, return_inverse=True)
-            head, tail = index.reshape(sides.shape).astype(np.int64)
-            result = self._run(
-                "relations",
-                {
-                    "words": words[rows],
-                    "word_mask": word_mask[rows],
-                    "mentions": mentions[used],
-                    "spans": np.ascontiguousarray(spans[used, 1:]),
-                    "head": head,
-                    "tail": tail,
-                },
-            )[0]
-            for row, (lo, hi) in enumerate(chosen):
-                logits[lo:hi] = result[row, : hi - lo]
-        return logits
+    def _call(self, graph: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
+        return list(graph.run(None, dict(inputs)))
 
 
-def _alike(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Group indices as `budget_batches` does, but so that hardly a third of a group is padding."""
-    groups: list[list[int]] = []
-    shortest = 0
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        length = lengths[index]
-        if groups and (len(groups[-1]) + 1) * length <= budget and length <= 1.5 * shortest + 16:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-            shortest = length
-    return groups
-
-
-def _runs(values: Integers) -> list[tuple[int, int]]:
-    """Return (first, last + 1) of every run of equal values."""
-    if not len(values):
-        return []
-    starts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
-    return list(itertools.pairwise(starts))
-
-
-def logit(probability: float) -> float:
-    """Return the logit of a probability, infinite for 0 and 1."""
-    with np.errstate(divide="ignore"):
-        return float(np.log(probability) - np.log1p(-probability))
-
-
-def candidates(best: Floats, floor: float, limit: int) -> tuple[Integers, Integers]:
-    """Return the spans worth a look, as `IsnadModel.candidates` does.
+def open_session(graph: bytes, name: str, device: str, *, options: Any | None = None) -> Any:
+    """Return an onnxruntime.InferenceSession.
 
     Args:
-        best: [windows, words, words], the highest logit of each span.
-        floor: logit that a span must exceed.
-        limit: spans of one window, best first.
+        graph: content of the ONNX file.
+        name: of the part, for messages.
+        device: see `load_onnx`.
+        options: an onnxruntime.SessionOptions to complete, for graphs whose weights are handed over with it.
 
-    Returns:
-        Spans [spans, 3] (window, first word, last word), sorted, and for each window the number of spans above
-        the threshold.
+    Raises:
+        ModelError, ConfigError: as in `load_onnx`.
     """
-    spans = np.argwhere(best > floor)
-    over = np.bincount(spans[:, 0], minlength=len(best))
-    keep = np.ones(len(spans), dtype=bool)
-    ends = np.cumsum(over)
-    for window in np.flatnonzero(over > limit):
-        rows = slice(ends[window] - over[window], ends[window])
-        values = best[tuple(spans[rows].T)]
-        keep[rows] = False
-        keep[rows.start + np.argsort(-values, kind="stable")[:limit]] = True
-    return spans[keep], over
-
-
-def open_session(graph: bytes, name: str, device: str) -> Any:
-    """Return an onnxruntime.InferenceSession; errors as in `load_onnx`."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime.SessionOptions() if options is None else options
     # Warnings about nodes that optimisation leaves out are of no use to anybody who runs a model.
     options.log_severity_level = 3
     options.intra_op_num_threads = threads()
@@ -237,15 +85,6 @@ def open_session(graph: bytes, name: str, device: str) -> Any:
         raise ModelError(
             f"{name}.onnx cannot be loaded ({reason}); export the model again: isnad export"
         ) from error
-
-
-def threads() -> int:
-    """Return the number of threads for one graph: OMP_NUM_THREADS, as torch reads it, else the cores at hand."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _providers(device: str) -> list[Any]:

@@ -1,9 +1,12 @@
 """A look into an ONNX file before any library loads it: tensors may not point to other files.
 
 An ONNX model can keep its weights outside the file, under any path that it names. A model from somebody else could
-so make whoever loads it read files of the machine. `onnx` itself is not needed to run a model, hence this walk over
-the protocol-buffer wire format (https://protobuf.dev/programming-guides/encoding/), which decodes nothing but the
-nesting of messages. Field numbers are those of `onnx.proto` (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+so make whoever loads it read files of the machine. Weights that are handed over in memory are marked in the same way,
+with `IN_MEMORY` for a path: such tensors pass where they are asked for, and nothing else does.
+
+`onnx` itself is not needed to run a model, hence this walk over the protocol-buffer wire format
+(https://protobuf.dev/programming-guides/encoding/), which decodes little but the nesting of messages. Field
+numbers are those of `onnx.proto` (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
 
 from collections.abc import Iterator
@@ -24,6 +27,17 @@ _MESSAGES = {
 }
 # TensorProto: where the data of a tensor lies, and whether it lies elsewhere at all.
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_NAME = 8
+# What a tensor that is handed over may say of itself beside its name: dimensions, type of the numbers.
+_DIMENSIONS, _TYPE = 1, 2
+IN_MEMORY = "in memory"
+# One entry of external_data: field 1 is a key, field 2 its value.
+_MARK = b"".join(
+    bytes([number << 3 | _BYTES, len(text)]) + text.encode()
+    for number, text in ((1, "location"), (2, IN_MEMORY))
+)
+# The weights of a model: field 5 of its graph.
+_WEIGHTS = ("graph", 1, 5)
 # protobuf itself stops at a depth of 100.
 _MAX_DEPTH = 100
 
@@ -39,13 +53,43 @@ def refuse_external_data(content: bytes, name: str) -> None:
         content: of the file.
         name: of the file, for the message.
     """
+    _look(content, name, None)
+
+
+def tensors_in_memory(content: bytes, name: str) -> list[str]:
+    """Return the names of the weights that an ONNX model expects to be handed over.
+
+    Args:
+        content: of the file.
+        name: of the file, for the message.
+
+    Raises:
+        ModelError: it keeps tensors in other files, or is no protocol buffer.
+    """
+    found: dict[str, None] = {}
+    _look(content, name, found)
+    return list(found)
+
+
+def _look(content: bytes, name: str, handed_over: dict[str, None] | None) -> None:
     try:
-        _walk(memoryview(content), "model", name, 0)
+        _walk(memoryview(content), "model", name, 0, handed_over)
     except _Malformed as error:
         raise ModelError(f"{name} is no ONNX model ({error}); export the model again: isnad export") from None
 
 
-def _walk(content: memoryview, message: str, name: str, depth: int) -> None:
+def _walk(
+    content: memoryview, message: str, name: str, depth: int, handed_over: dict[str, None] | None
+) -> None:
+    """Look through a message.
+
+    Args:
+        content: of the message.
+        message: its kind.
+        name: of the file.
+        depth: of nesting.
+        handed_over: gets the names of tensors that are `IN_MEMORY`; None if there may be none.
+    """
     if depth > _MAX_DEPTH:
         raise _Malformed(f"messages nested deeper than {_MAX_DEPTH}")
     inner = _MESSAGES[message]
@@ -59,7 +103,30 @@ def _walk(content: memoryview, message: str, name: str, depth: int) -> None:
             )
         if kind == _BYTES and field in inner:
             assert isinstance(value, memoryview)
-            _walk(value, inner[field], name, depth + 1)
+            # Weights of the model itself are handed over by name; a name in a branch or function is another one's.
+            weight = (
+                _handed_over(value) if handed_over is not None and (message, depth, field) == _WEIGHTS else ""
+            )
+            if handed_over is not None and weight:
+                handed_over[weight] = None
+            else:
+                _walk(value, inner[field], name, depth + 1, handed_over)
+
+
+def _handed_over(tensor: memoryview) -> str:
+    """Return the name of a tensor that says nothing but name, size, type and `IN_MEMORY`; else ""."""
+    said: dict[int, list[int | bytes]] = {}
+    for field, _, value in _fields(tensor):
+        said.setdefault(field, []).append(bytes(value) if isinstance(value, memoryview) else value)
+    said.pop(_DIMENSIONS, None)
+    names = said.pop(_NAME, [])
+    kinds = said.pop(_TYPE, [])
+    if len(names) != 1 or len(kinds) != 1 or said != {_EXTERNAL_DATA: [_MARK], _DATA_LOCATION: [1]}:
+        return ""
+    try:
+        return names[0].decode() if isinstance(names[0], bytes) else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def _fields(content: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:

@@ -1,15 +1,14 @@
-"""The files of an exported model: what the export notes of itself, and graphs that are what the manifest says."""
+"""What an exported model notes of itself, and where its ONNX graphs are read from."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from ..store import EXPORT, GRAPHS, MANIFEST, read_manifest
 from .light import read_object
-from .onnx_check import refuse_external_data
+from .sealed import SealedFiles
 
 # Version of the graphs' layout: names, order and meaning of their inputs and outputs.
 LAYOUT = 1
@@ -33,77 +32,43 @@ class Export:
     notes: Mapping[str, Any]
 
     @classmethod
-    def read(cls, folder: Path) -> "Export":
-        """Read the notes of a folder; ModelError where they are missing, unsealed or of another version."""
+    def read(cls, folder: Path, *, name: str = EXPORT) -> "Export":
+        """Read the notes of a folder; ModelError where they are missing, unsealed or of another version.
+
+        Args:
+            folder: of the model.
+            name: of the notes, as the manifest has it.
+        """
         if not (folder / MANIFEST).is_file():
             raise ModelError(
                 f"{folder}: {MANIFEST} is missing, so its ONNX graphs could be anybody's; export the model again: "
                 "isnad export"
             )
         digests = read_manifest(folder / MANIFEST)
-        unsealed = [name for name in (EXPORT, "config.json", "tokenizer.json") if name not in digests]
+        unsealed = [each for each in (name, "config.json", "tokenizer.json") if each not in digests]
         if unsealed:
             raise ModelError(
                 f"{folder}: {unsealed[0]} is not in {MANIFEST}; export the model again: isnad export"
             )
-        notes = read_object(folder / EXPORT)
+        notes = read_object(folder / name)
         if notes.get("layout") != LAYOUT:
             raise ModelError(
-                f"{folder / EXPORT}: layout is {notes.get('layout')!r}; accepted: {LAYOUT}. Export the model again "
+                f"{folder / name}: layout is {notes.get('layout')!r}; accepted: {LAYOUT}. Export the model again "
                 "with this version of isnad"
             )
         special = notes.get("special")
         if not isinstance(special, dict) or not all(
-            special.get(name) is None or (type(special[name]) is int and special[name] >= 0)
-            for name in SPECIAL
+            special.get(piece) is None or (type(special[piece]) is int and special[piece] >= 0)
+            for piece in SPECIAL
         ):
             raise ModelError(
-                f"{folder / EXPORT}: special is {special!r}; accepted: ids of {', '.join(SPECIAL)}"
+                f"{folder / name}: special is {special!r}; accepted: ids of {', '.join(SPECIAL)}"
             )
-        return cls(str(notes.get("precision")), {name: special.get(name) for name in SPECIAL}, digests, notes)
-
-
-def read_graph(folder: Path, name: str, digests: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file that the manifest seals and that holds all its tensors itself.
-
-    What is checked is what is returned: the file is read once.
-
-    Raises:
-        ModelError: it is missing, altered, unsealed, or refused by `refuse_external_data`.
-    """
-    path = folder / f"{name}.onnx"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if digests.get(path.name) != hashlib.sha256(content).hexdigest():
-        raise ModelError(
-            f"{path} differs from {MANIFEST} or is not in it; export the model again: isnad export"
+        return cls(
+            str(notes.get("precision")), {piece: special.get(piece) for piece in SPECIAL}, digests, notes
         )
-    refuse_external_data(content, path.name)
-    return content
 
 
-@dataclass(frozen=True)
-class GraphSource:
-    """Where graphs are read from when sessions are opened, so that nobody holds them in memory beside a session.
-
-    Pickled, it holds the graphs themselves: the other process may stand on another machine.
-
-    Attributes:
-        folder: of the model.
-        digests: SHA-256 by file name.
-        contents: the graphs by name, once pickled; they were checked before.
-    """
-
-    folder: Path
-    digests: Mapping[str, str]
-    contents: Mapping[str, bytes] | None = None
-
-    def read(self) -> Mapping[str, bytes]:
-        """Return the graphs by name; errors as in `read_graph`."""
-        return self.contents or {name: read_graph(self.folder, name, self.digests) for name in GRAPHS}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        held = replace(self, contents=self.read())
-        return GraphSource, (held.folder, dict(held.digests), dict(held.contents or {}))
+def graph_files(folder: Path, digests: Mapping[str, str]) -> SealedFiles:
+    """Return the ONNX files of an export."""
+    return SealedFiles(folder, tuple(f"{name}.onnx" for name in GRAPHS), digests)

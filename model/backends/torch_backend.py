@@ -9,7 +9,7 @@ from torch import Tensor
 from ..modeling import IsnadModel, same_window_pairs
 from ..scores import Floats, WindowScores
 from ..windows import Window
-from .batches import PIECES_A_BATCH, batch_arrays, budget_batches, split_scores
+from .batches import batch_arrays, budget_batches, score_batches, split_scores
 
 __all__ = ["TorchBackend", "batch_tensors", "budget_batches"]
 
@@ -19,6 +19,16 @@ def batch_tensors(windows: Sequence[Window], pad_id: int) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array) for name, array in batch_arrays(windows, pad_id).items()}
 
 
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for bf16: AMX or AVX512-BF16 of processors, any GPU since Ampere."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = (
+        getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    )
+    return device.type == "cpu" and any(check() for check in checks if check is not None)
+
+
 class TorchBackend:
     """Runs an `IsnadModel` on one device.
 
@@ -26,21 +36,21 @@ class TorchBackend:
         model: the model; it is put into evaluation mode.
         pad_id: piece id that pads.
         device: where to run.
+        precision: one of `choice.PRECISIONS`; `auto` is bf16 where the device has instructions for it.
     """
 
-    def __init__(self, model: IsnadModel, pad_id: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, model: IsnadModel, pad_id: int, device: torch.device | str = "cpu", *, precision: str = "fp32"
+    ) -> None:
         self._model = model.eval().to(device)
         self._pad_id = pad_id
         self._device = torch.device(device)
+        self._bf16 = computes_bf16(self._device) if precision == "auto" else precision == "bf16"
 
     @torch.inference_mode()
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
-        scores: dict[int, WindowScores] = {}
-        for group in budget_batches([len(w.input_ids) for w in windows], PIECES_A_BATCH):
-            for index, result in zip(group, self._batch([windows[i] for i in group]), strict=True):
-                scores[index] = result
-        return [scores[i] for i in range(len(windows))]
+        return score_batches(windows, self._batch)
 
     @torch.inference_mode()
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
@@ -51,6 +61,11 @@ class TorchBackend:
         return torch.sigmoid(self._model.coreference_head(*tensors)).cpu().numpy()
 
     def _batch(self, windows: list[Window]) -> list[WindowScores]:
+        # Products of matrices in bf16, sums and what is near a decision in fp32, as in training.
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            return self._scores(windows)
+
+    def _scores(self, windows: list[Window]) -> list[WindowScores]:
         model = self._model
         tensors = {k: v.to(self._device) for k, v in batch_tensors(windows, self._pad_id).items()}
         output = model(**tensors)
@@ -76,6 +91,6 @@ class TorchBackend:
             vectors.float().cpu().numpy(),
             proclitics.cpu().numpy(),
             pairs.cpu().numpy(),
-            pair_logits.cpu().numpy(),
+            pair_logits.float().cpu().numpy(),
             over.cpu().numpy(),
         )

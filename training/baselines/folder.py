@@ -8,7 +8,6 @@ from typing import Any
 
 from ...model.errors import ModelError
 from ...model.schema import LabelSchema
-from ..checkpoints import is_complete, publish
 from .proclitics import ProcliticLexicon
 
 HEADER = "tagger.json"
@@ -52,6 +51,8 @@ def write(
     }
     text = json.dumps(header, ensure_ascii=False, indent=1) + "\n"
     (temporary / HEADER).write_text(text, encoding="utf-8")
+    from ..checkpoints import publish
+
     publish(temporary, final)
     return final
 
@@ -65,6 +66,8 @@ def read(folder: str | Path, kind: str) -> tuple[LabelSchema, ProcliticLexicon, 
     path = Path(folder)
     if not (path / HEADER).is_file():
         raise ModelError(f"no tagger at {folder}: {HEADER} is missing; accepted: a folder written by save()")
+    from ..checkpoints import is_complete
+
     if not is_complete(path):
         raise ModelError(f"{folder}: a file is missing or differs from its manifest; save the tagger again")
     try:
