@@ -123,7 +123,7 @@ def curve_plot(title: str, curves: Sequence[Curve], *, x_title: str, y_title: st
     first, last = floor(max(0.0, min(values)) / step), ceil(max(values) / step)
     frame = Frame(460, 250, log10(xs[0]), log10(xs[-1]), first * step, max(last, first + 1) * step)
     steps = [n * step for n in range(first, max(last, first + 1) + 1)]
-    x_ticks = [(log10(x), f"{x:,g}") for x in _apart(xs, frame)]
+    x_ticks = [(log10(x), f"{x:,g}") for x in apart(xs, frame)]
     body = frame.axes(x_ticks, [(v, f"{100 * v:.0f}") for v in steps], x_title, y_title)
     for curve in curves:
         body += _curve(frame, curve)
@@ -134,7 +134,7 @@ def legend(names: Sequence[str]) -> str:
     """Return the key to the series, as HTML."""
     items = "".join(
         f'<li><svg class="plot key" viewBox="0 0 22 12" width="22" height="12" aria-hidden="true">'
-        f'<path class="line s{n % SERIES}" d="M0 6H22"/>{_mark(11, 6, n)}</svg> <bdi>{_text(name)}</bdi></li>'
+        f'<path class="line s{n % SERIES}" d="M0 6H22"/>{mark(11, 6, n)}</svg> <bdi>{_text(name)}</bdi></li>'
         for n, name in enumerate(names)
     )
     return f'<ul class="legend">{items}</ul>'
@@ -178,11 +178,12 @@ def _curve(frame: Frame, curve: Curve) -> list[str]:
             at = frame.x(x)
             ends = f'y1="{frame.y(s.low)}" x2="{at}" y2="{frame.y(s.high)}"'
             parts.append(f'<line class="line s{series}" x1="{at}" {ends}/>')
-        parts.append(_mark(frame.x(x), frame.y(s.value), curve.series))
+        parts.append(mark(frame.x(x), frame.y(s.value), curve.series))
     return parts
 
 
-def _mark(x: float, y: float, series: int) -> str:
+def mark(x: float, y: float, series: int) -> str:
+    """Return the sign of a series at a place, in pixels: series differ in shape where they share a colour."""
     kind, shade = series % 4, f'class="mark s{series % SERIES}"'
     if kind == 0:
         return f'<circle {shade} cx="{x}" cy="{y}" r="4"/>'
@@ -194,7 +195,7 @@ def _mark(x: float, y: float, series: int) -> str:
     return f'<path {shade} d="{shapes[kind]}"/>'
 
 
-def _apart(xs: Sequence[float], frame: Frame) -> list[float]:
+def apart(xs: Sequence[float], frame: Frame) -> list[float]:
     """Return the values whose ticks have room beside each other, the last always among them."""
     kept: list[float] = []
     for x in reversed(xs):

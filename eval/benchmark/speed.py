@@ -6,24 +6,24 @@ whole rounds, its interval by a bootstrap over them (Kalibera and Jones 2013, "R
 Time", ISMM, on repeated and interleaved executions).
 """
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from ...model.errors import ConfigError, DataError, ModelError
+from ...model.errors import ConfigError, DataError, IsnadError
 from ...model.text import words
 from ...training.compute import machine
 from .adapters import Candidate
+from .speed_process import Contestant, Worker, running
+
+Progress = Callable[[str], None]
+# Told the name of a contestant that failed and why; it is left out from then on.
+Failed = Callable[[str, IsnadError], None]
 
 SENTENCE, ARTICLE = 30, 500  # words
 _SAMPLES, _LEVEL = 2000, 0.95
@@ -51,76 +51,23 @@ class SpeedSettings:
                 raise ConfigError(f"{key} is {getattr(self, key)}; accepted: 1 or more")
 
 
-class Worker:
-    """A process that holds a model; see `speed_worker`.
-
-    Args:
-        candidate: the model.
-        schema: labels that open-label models are asked for, by name or path.
-        download: whether hub names may be fetched.
+@dataclass
+class Timings:
+    """What the rounds of one contestant gave.
 
     Attributes:
-        started: seconds from the start of the process until the model was loaded.
+        seconds: of each kind of text, round after round.
+        found: entities that it found in the texts `all`.
+        memory: see `Worker.memory`.
     """
 
-    def __init__(self, candidate: Candidate, schema: str, download: bool) -> None:
-        self._name = candidate.name
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        begun = time.perf_counter()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "isnad.eval.benchmark.speed_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
-        )
-        try:
-            self._ask({"spec": candidate.spec, "schema": schema, "download": download})
-        except BaseException:
-            self.close()
-            raise
-        self.started = time.perf_counter() - begun
-
-    def seconds(self, texts: Sequence[str]) -> float:
-        """Return how long the model takes for texts."""
-        return float(self._ask({"texts": list(texts)})["seconds"])
-
-    def memory(self) -> int:
-        """Return the most memory that the process ever held, in bytes."""
-        return int(self._ask({"memory": True})["memory"])
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
-
-    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin and self._process.stdout
-        try:
-            print(json.dumps(order), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            self._log.seek(0)
-            last = (self._log.read().strip().splitlines() or ["no message"])[-1]
-            raise ModelError(f"{self._name}: the process that times it ended ({last[:300]})")
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise ModelError(answer["error"])
-        return answer
+    seconds: dict[str, list[float]]
+    found: int = 0
+    memory: dict[str, int] = field(default_factory=dict)
 
 
-@contextmanager
-def running(candidate: Candidate, schema: str, download: bool) -> Iterator[Worker]:
-    """Yield a worker and end it."""
-    worker = Worker(candidate, schema, download)
-    try:
-        yield worker
-    finally:
-        worker.close()
+def _raise(name: str, error: IsnadError) -> None:
+    raise error
 
 
 def measure_speed(
@@ -132,7 +79,7 @@ def measure_speed(
     schema: str = "wojood",
     download: bool = False,
     seed: int = 0,
-    progress: Callable[[str], None] = lambda message: None,
+    progress: Progress = lambda message: None,
 ) -> dict[str, Any]:
     """Time models on the same texts in the same run.
 
@@ -153,38 +100,63 @@ def measure_speed(
         `size` in bytes.
     """
     settings = settings or SpeedSettings()
-    sample = _sample(texts, settings.words)
-    count = sum(len(words(t)) for t in sample)
-    sentence = " ".join(excerpt(texts, SENTENCE).split())
-    article = excerpt(texts, ARTICLE)
-    starts = _starts(candidates, sentence, settings, schema, download, progress)
-    texts_of = {"all": sample, "sentence": [sentence], "article": [article]}
-    times, memory = _rounds(candidates, texts_of, settings, schema, download, progress)
+    orders = [
+        Contestant(c.name, {"spec": c.spec, "schema": schema, "download": download}, c.size, c.hash)
+        for c in candidates
+    ]
+    kinds = sample_texts(texts, settings.words)
+    starts = time_starts(orders, kinds["sentence"], settings, progress)
+    timed = time_rounds(orders, kinds, settings, progress)
     random = np.random.default_rng(seed)
     models = {}
-    for c in candidates:
-        own = times[c.name]
-        against = None if c.name == baseline else ratio_interval(times[baseline]["all"], own["all"], random)
+    for c in orders:
+        own = timed[c.name].seconds["all"]
+        against = None if c.name == baseline else ratio_interval(timed[baseline].seconds["all"], own, random)
+        facts = summary(timed[c.name], starts[c.name], sum(len(words(t)) for t in kinds["all"]))
         models[c.name] = {
-            "words_per_second": count * settings.rounds / sum(own["all"]),
+            "words_per_second": facts.pop("words_per_second"),
             "ratio": against,
-            "cold_start": percentiles([a + b for a, b in starts[c.name]]),
-            "first_call": percentiles([b for _, b in starts[c.name]]),
-            f"sentence_{SENTENCE}": percentiles(own["sentence"]),
-            f"article_{ARTICLE}": percentiles(own["article"]),
-            "peak_memory": memory[c.name],
+            **facts,
             "size": c.size,
         }
     threads = os.environ.get("OMP_NUM_THREADS")
     return {
         "baseline": baseline,
         "rounds": settings.rounds,
-        "texts": len(sample),
-        "words": count,
+        "texts": len(kinds["all"]),
+        "words": sum(len(words(t)) for t in kinds["all"]),
         "machine": machine() | ({"OMP_NUM_THREADS": threads} if threads else {}),
         "hashes": {c.name: c.hash for c in candidates},
-        "round_seconds": {name: found["all"] for name, found in times.items()},
+        "round_seconds": {name: found.seconds["all"] for name, found in timed.items()},
         "models": models,
+    }
+
+
+def sample_texts(texts: Sequence[str], count: int) -> dict[str, list[str]]:
+    """Return the texts that are timed, by kind: `all` (about `count` words), one `sentence`, one `article`."""
+    return {
+        "all": _sample(texts, count),
+        "sentence": [" ".join(excerpt(texts, SENTENCE).split())],
+        "article": [excerpt(texts, ARTICLE)],
+    }
+
+
+def summary(timed: Timings, starts: Sequence[tuple[float, float]], count: int) -> dict[str, Any]:
+    """Return the numbers of one contestant.
+
+    Args:
+        timed: its rounds.
+        starts: seconds of loading and of the first call, in each fresh process.
+        count: number of words of the texts `all`.
+    """
+    rounds = timed.seconds["all"]
+    return {
+        "words_per_second": count * len(rounds) / sum(rounds),
+        "cold_start": percentiles([a + b for a, b in starts]),
+        "first_call": percentiles([b for _, b in starts]),
+        f"sentence_{SENTENCE}": percentiles(timed.seconds["sentence"]),
+        f"article_{ARTICLE}": percentiles(timed.seconds["article"]),
+        **timed.memory,
     }
 
 
@@ -232,43 +204,80 @@ def ratio_interval(
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def _rounds(
-    candidates: Sequence[Candidate],
+def time_rounds(
+    contestants: Sequence[Contestant],
     texts: Mapping[str, Sequence[str]],
     settings: SpeedSettings,
-    schema: str,
-    download: bool,
-    progress: Callable[[str], None],
-) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
-    """Return, for each model, the seconds of each kind of text, round after round; and its memory."""
-    times: dict[str, dict[str, list[float]]] = {c.name: {kind: [] for kind in texts} for c in candidates}
+    progress: Progress = lambda message: None,
+    failed: Failed = _raise,
+) -> dict[str, Timings]:
+    """Return the times of each contestant, round after round; all of them hold their models meanwhile.
+
+    Args:
+        contestants: whose names differ.
+        texts: by kind, see `sample_texts`; `all` is timed once a round, the others `settings.repeats` times.
+        settings: number of rounds.
+        progress: told what is measured.
+        failed: told of contestants that fail, which are then left out; by default the error is raised.
+    """
+    times = {c.name: Timings({kind: [] for kind in texts}) for c in contestants}
     with ExitStack() as stack:
-        workers = {c.name: stack.enter_context(running(c, schema, download)) for c in candidates}
+        workers: dict[str, Worker] = {}
+        for c in contestants:
+            try:
+                workers[c.name] = stack.enter_context(running(c))
+            except IsnadError as error:
+                failed(c.name, error)
         for number in range(settings.rounds + 1):
             progress(f"round {number} of {settings.rounds}" if number else "warming up")
-            for name, worker in workers.items():
-                for kind, chosen in texts.items():
-                    repeats = 1 if kind == "all" else settings.repeats
-                    found = [worker.seconds(chosen) for _ in range(repeats)]
-                    times[name][kind] += found if number else []
-        return times, {name: worker.memory() for name, worker in workers.items()}
+            for name, worker in list(workers.items()):
+                try:
+                    found = _round(worker, texts, settings.repeats)
+                    times[name].memory = worker.memory()
+                except IsnadError as error:
+                    failed(name, error)
+                    workers.pop(name).close()
+                    continue
+                for kind in texts if number else ():
+                    times[name].seconds[kind] += [seconds for seconds, _ in found[kind]]
+                times[name].found = found["all"][0][1]
+        return {name: times[name] for name in workers}
 
 
-def _starts(
-    candidates: Sequence[Candidate],
-    sentence: str,
+def _round(
+    worker: Worker, texts: Mapping[str, Sequence[str]], repeats: int
+) -> dict[str, list[tuple[float, int]]]:
+    return {
+        kind: [worker.run(chosen) for _ in range(1 if kind == "all" else repeats)]
+        for kind, chosen in texts.items()
+    }
+
+
+def time_starts(
+    contestants: Sequence[Contestant],
+    sentence: Sequence[str],
     settings: SpeedSettings,
-    schema: str,
-    download: bool,
-    progress: Callable[[str], None],
+    progress: Progress = lambda message: None,
+    failed: Failed = _raise,
 ) -> dict[str, list[tuple[float, float]]]:
-    """Return, for each model, the seconds of loading and of the first call in fresh processes."""
-    found: dict[str, list[tuple[float, float]]] = {c.name: [] for c in candidates}
+    """Return, for each contestant, the seconds of loading and of the first call in fresh processes.
+
+    Args:
+        contestants, settings, progress, failed: as for `time_rounds`.
+        sentence: the texts of the first call.
+    """
+    found: dict[str, list[tuple[float, float]]] = {c.name: [] for c in contestants}
     for number in range(settings.starts):
-        for c in candidates:
+        for c in contestants:
+            if c.name not in found:
+                continue
             progress(f"start {number + 1} of {settings.starts}: {c.name}")
-            with running(c, schema, download) as worker:
-                found[c.name].append((worker.started, worker.seconds([sentence])))
+            try:
+                with running(c) as worker:
+                    found[c.name].append((worker.started, worker.seconds(sentence)))
+            except IsnadError as error:
+                failed(c.name, error)
+                del found[c.name]
     return found
 
 

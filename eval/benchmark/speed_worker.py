@@ -1,7 +1,9 @@
 """A process that holds one model and times what it is told to: JSON lines in, JSON lines out.
 
-`python -m isnad.eval.benchmark.speed_worker`, started by `speed`. The first line names the model; every further
-one is `{"texts": […]}`, answered with the seconds that annotating them took, or `{"memory": true}`.
+`python -m isnad.eval.benchmark.speed_worker`, started by `speed_process`. The first line names the model:
+`{"spec": …, "schema": …, "download": …}` as `adapters.open_model` takes them, or what `bench.contestants` opens.
+Every further one is `{"texts": […]}`, answered with the seconds that annotating them took and the number of entities,
+or `{"memory": true}`.
 """
 
 import json
@@ -39,13 +41,9 @@ def main() -> int:
         print(json.dumps(content), file=answers, flush=True)
 
     from ...model.errors import IsnadError
-    from ...training.data.sources import load_schema
-    from .adapters import open_model
 
-    order = json.loads(sys.stdin.readline())
     try:
-        schema = load_schema(order["schema"])
-        predictor = open_model(order["spec"], schema=schema, download=order["download"]).load()
+        predictor = _opened(json.loads(sys.stdin.readline()))
     except IsnadError as error:
         answer({"error": str(error)})
         return 2
@@ -53,13 +51,34 @@ def main() -> int:
     for line in sys.stdin:
         order = json.loads(line)
         if "memory" in order:
-            answer({"memory": peak_memory()})
+            answer({"memory": {"peak_memory": peak_memory()} | _gpu_memory()})
             continue
         items = [(str(n), text) for n, text in enumerate(order["texts"])]
         begun = time.perf_counter()
-        predictor.predict(items)
-        answer({"seconds": time.perf_counter() - begun})
+        found = predictor.predict(items)
+        seconds = time.perf_counter() - begun
+        answer({"seconds": seconds, "found": sum(len(getattr(d, "entities", d)) for d in found)})
     return 0
+
+
+def _opened(order: dict[str, Any]) -> Any:
+    """Return what predicts; IsnadError if it cannot be opened."""
+    if "spec" not in order:
+        from ..bench.contestants import load_contestant
+
+        return load_contestant(order)
+    from ...training.data.sources import load_schema
+    from .adapters import open_model
+
+    schema = load_schema(order["schema"])
+    return open_model(order["spec"], schema=schema, download=order["download"]).load()
+
+
+def _gpu_memory() -> dict[str, int]:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"peak_gpu_memory": int(torch.cuda.max_memory_allocated())}
 
 
 if __name__ == "__main__":
