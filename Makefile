@@ -27,7 +27,11 @@ demo: .venv/installed
 	$(BIN)/isnad extract seeds/articles -o out/articles.html --overwrite
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 -m "not (alone or openvino or ray or spark)"
+	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m openvino
+	$(BIN)/python -m pytest -m ray
+	$(BIN)/python -m pytest -m spark
 
 FIFTY := seeds/tutorial/train/train-0
 NEW_LABELS := $(BIN)/isnad train --base isnad-small --dev seeds/tutorial/dev --schema tutorial

@@ -80,6 +80,7 @@ def test_eight_bits(isnad: Run, tiny_model: Path, small: Path, tmp_path: Path) -
     assert shown.exit_code == 0 and "int8" in shown.stdout
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize("options", [(), ("--int8", "--bf16")])
 def test_for_openvino(
     isnad: Run,

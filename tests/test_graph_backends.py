@@ -25,6 +25,7 @@ from isnad.training.export_check import compare
 from isnad.training.export_openvino import export_openvino
 
 pytest.importorskip("onnx")
+pytestmark = pytest.mark.openvino
 
 EXPORTS = {"onnx": export_onnx, "openvino": export_openvino}
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}

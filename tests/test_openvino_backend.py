@@ -23,6 +23,8 @@ from isnad.model.store import EXPORT, GRAPHS, IR_FILES, MANIFEST, write_manifest
 from isnad.training.export_check import compare
 from isnad.training.export_openvino import convert, export_openvino
 
+pytestmark = pytest.mark.openvino
+
 pytest.importorskip("onnx")
 if not installed("openvino"):
     pytest.skip("openvino is not installed", allow_module_level=True)

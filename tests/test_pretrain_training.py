@@ -23,6 +23,8 @@ from isnad.training.pretrain.trainer import PretrainTrainer
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForTokenClassification, TrainerCallback
 
+pytestmark = pytest.mark.alone
+
 PEOPLE = "إسماعيل قاآني|محمد شيّاع السوداني|حسن نصرالله|فالح الفيّاض|عادل عبد المهدي|قاسم سليماني".split("|")
 PLACES = "بغداد|بيروت|النجف الأشرف|دمشق|طهران|البصرة|كربلاء".split("|")
 VERBS = "زار|غادر|وصل إلى|عاد من|تحدّث في|التقى الصحفيين في".split("|")

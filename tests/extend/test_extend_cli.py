@@ -118,7 +118,7 @@ def test_a_forgotten_label_is_no_success(
         "the model is whole".capitalize(),
         "--allow-forgetting",
         "extend.rehearsal=0.75",
-        "distil.weight=6)",
+        "distil.weight=4)",
     ):
         assert part in last
     data = json.loads((tmp_path / "run/forgetting.json").read_text(encoding="utf-8"))
