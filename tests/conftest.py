@@ -173,7 +173,9 @@ def isnad() -> Callable[..., Result]:
     from isnad.cli import app
 
     def run(*arguments: object, stdin: bytes | str = b"") -> Result:
-        return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin, prog_name="isnad")
+        # Some library sets COLUMNS for the rest of the process; what is printed to a file does not hang on it.
+        runner = CliRunner(env={"COLUMNS": None})
+        return runner.invoke(app, [str(a) for a in arguments], input=stdin, prog_name="isnad")
 
     return run
 
