@@ -27,11 +27,18 @@ demo: .venv/installed
 	$(BIN)/isnad extract seeds/articles -o out/articles.html --overwrite
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 -m "not (alone or openvino or ray or spark)"
+	$(PARALLEL) $(wildcard tests/*/)
+	$(PARALLEL) $(wildcard tests/test_[a-d]*.py)
+	$(PARALLEL) $(wildcard tests/test_[e-l]*.py)
+	$(PARALLEL) $(wildcard tests/test_[m-z]*.py)
 	$(BIN)/python -m pytest -m alone
 	$(BIN)/python -m pytest -m openvino
 	$(BIN)/python -m pytest -m ray
 	$(BIN)/python -m pytest -m spark
+
+# In four runs: a worker that has run some 800 tests, with all the runtimes they load, may end without a trace.
+PARALLEL := $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 \
+  -m "not (alone or openvino or ray or spark)"
 
 FIFTY := seeds/tutorial/train/train-0
 NEW_LABELS := $(BIN)/isnad train --base isnad-small --dev seeds/tutorial/dev --schema tutorial
