@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from .configuration import IsnadConfig
 from .text import MAX_PROCLITICS
@@ -62,24 +63,30 @@ class SpanHead(nn.Module):
         self.types = types
 
     def forward(self, words: Tensor, word_mask: Tensor) -> Tensor:
-        """Return logits [batch, words, words, types]; cells with end < start or padding hold -10000."""
+        """Return logits [batch, words, words, types]; cells with end < start or padding hold -10000.
+
+        In memory the types stand between the two words, so that the biaffine of all types is two plain products
+        of matrices; its edges, which see one word each, are added to what single words score.
+        """
         batch, count, _ = words.shape
-        ones = words.new_ones(batch, count, 1)
-        start = torch.cat([self.start(words), ones], dim=-1)
-        end = torch.cat([self.end(words), ones], dim=-1)
-        scores = torch.einsum("bix,txy,bjy->bijt", start, self.biaffine, end)
+        start, end, table = self.start(words), self.end(words), self.biaffine
+        both = table[:, :-1, :-1].permute(1, 0, 2).flatten(1).to(start.dtype)
+        scores = (start @ both).view(batch, count * self.types, -1) @ end.transpose(1, 2)
+        scores = scores.view(batch, count, self.types, count)
         first, last, inside, before, after = self.parts(words).split(self.types, dim=-1)
         # Padding and the window's own edges contribute nothing outside or inside.
         keep = word_mask[..., None].to(words.dtype)
-        total = torch.cumsum(inside * keep, dim=1)
-        within = total[:, None, :, :] - (total - inside * keep)[:, :, None, :]
+        inside = inside * keep
+        total = torch.cumsum(inside, dim=1)
         left = torch.nn.functional.pad(before * keep, (0, 0, 1, 0))[:, :-1]
         right = torch.nn.functional.pad(after * keep, (0, 0, 0, 1))[:, 1:]
+        opening = first + left + start @ table[:, :-1, -1].T + table[:, -1, -1] - (total - inside)
+        closing = last + right + end @ table[:, -1, :-1].T + total
         position = torch.arange(count, device=words.device)
         widths = self.width(bucket((position[None, :] - position[:, None]).clamp(min=0)))
-        scores = scores + within + (first + left)[:, :, None, :] + (last + right)[:, None, :, :] + widths
+        scores = scores + opening[..., None] + (closing.transpose(1, 2)[:, None] + widths.transpose(1, 2))
         valid = (position[None, :] >= position[:, None]) & word_mask[:, None, :] & word_mask[:, :, None]
-        return scores.masked_fill(~valid[..., None], -1e4)
+        return scores.masked_fill(~valid[:, :, None], -1e4).transpose(2, 3)
 
 
 class ProcliticHead(nn.Module):
@@ -158,8 +165,12 @@ class RelationHead(nn.Module):
             pairs: [pairs, 2]: indices of head and tail among the spans, both of one window; sorted by window.
         """
         head, tail = spans[pairs[:, 0]], spans[pairs[:, 1]]
-        h, t = self.head(mentions[pairs[:, 0]]), self.tail(mentions[pairs[:, 1]])
-        context = self._attend(words, word_mask, self.query(torch.cat([h, t], dim=-1)), head, tail)
+        # Linear in one mention each: computed once a mention, not once a pair.
+        heads, tails = self.head(mentions), self.tail(mentions)
+        of_head, of_tail = self.query.weight.chunk(2, dim=1)
+        queries = linear(heads, of_head, self.query.bias)[pairs[:, 0]] + linear(tails, of_tail)[pairs[:, 1]]
+        h, t = heads[pairs[:, 0]], tails[pairs[:, 1]]
+        context = self._attend(words, word_mask, queries, head, tail)
         features = torch.cat([h + t, h * t, context, self.distance(self._distance(head, tail))], dim=-1)
         return self.output(self.dropout(torch.nn.functional.gelu(self.hidden(self.dropout(features)))))
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -181,6 +182,20 @@ def test_batches_keep_their_budget() -> None:
     assert sorted(i for g in groups for i in g) == list(range(7))
     assert all(len(g) * max(lengths[i] for i in g) <= 100 or len(g) == 1 for g in groups)
     assert budget_batches([], 10) == []
+
+
+@pytest.mark.parametrize("budget", [512, 4096, 16384])
+def test_little_of_a_batch_is_padding(budget: int) -> None:
+    lengths = np.random.default_rng(5).integers(5, 90, 400).tolist()
+    groups = budget_batches(lengths, budget)
+    assert sorted(i for g in groups for i in g) == list(range(400))
+    for group in groups:
+        own = [lengths[i] for i in group]
+        padding = max(own) * len(own) - sum(own)
+        assert padding <= max(own) * max(3, 0.125 * len(own))
+    padded = sum(len(g) * max(lengths[i] for i in g) for g in groups)
+    assert padded < 1.2 * sum(lengths)
+    assert len(groups) < 2.5 * sum(lengths) / budget + 10  # too many groups are too many calls
 
 
 @pytest.fixture(scope="module")

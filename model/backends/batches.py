@@ -9,7 +9,11 @@ from ..scores import Floats, Integers, WindowScores
 from ..windows import LETTER_SLOTS, Window
 
 # Pieces of one batch, padding included: enough to fill the cores, little enough for the caches.
-PIECES_A_BATCH = 4096
+PIECES_A_BATCH = 1024
+# On a GPU, which is idle with less.
+PIECES_A_BATCH_GPU = 16384
+# How many of its rows a batch may lose to padding, or which share of them: about what another call costs.
+_PADDED_ROWS, _PADDED_SHARE = 3, 0.125
 
 
 def batch_arrays(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
@@ -36,22 +40,36 @@ def batch_arrays(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Group indices by length so that no group's padded size exceeds `budget` (one item may)."""
+    """Group indices by length so that no group's padded size exceeds `budget` (one item may), and little is padding.
+
+    Longer items join a group until they would pad it by more than a few of its rows in all.
+    """
     groups: list[list[int]] = []
+    real = 0  # the length of the last group's items together
     for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if groups and (len(groups[-1]) + 1) * lengths[index] <= budget:
+        length, rows = lengths[index], len(groups[-1]) if groups else 0
+        padding = rows * length - real
+        if (
+            groups
+            and (rows + 1) * length <= budget
+            and padding <= length * max(_PADDED_ROWS, _PADDED_SHARE * rows)
+        ):
             groups[-1].append(index)
+            real += length
         else:
             groups.append([index])
+            real = length
     return groups
 
 
 def score_batches(
-    windows: Sequence[Window], score: Callable[[list[Window]], list[WindowScores]]
+    windows: Sequence[Window],
+    score: Callable[[list[Window]], list[WindowScores]],
+    budget: int = PIECES_A_BATCH,
 ) -> list[WindowScores]:
-    """Return the scores of each window, in order; `score` is given windows of like length."""
+    """Return the scores of each window, in order; `score` is given windows of like length, `budget` pieces of them."""
     scores: dict[int, WindowScores] = {}
-    for group in budget_batches([len(w.input_ids) for w in windows], PIECES_A_BATCH):
+    for group in budget_batches([len(w.input_ids) for w in windows], budget):
         for index, result in zip(group, score([windows[i] for i in group]), strict=True):
             scores[index] = result
     return [scores[i] for i in range(len(windows))]

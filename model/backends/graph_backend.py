@@ -52,6 +52,9 @@ class GraphBackend(ABC):
     runtime do not survive a fork.
     """
 
+    # Pieces of a batch. Less than of torch: what a graph computes in between stays in the caches of one core.
+    _budget = 512
+
     def __init__(self, config: LightConfig, pad_id: int) -> None:
         self._config, self._pad_id = config, pad_id
         schema = config.schema()
@@ -91,7 +94,7 @@ class GraphBackend(ABC):
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
-        return score_batches(windows, self._batch)
+        return score_batches(windows, self._batch, self._budget)
 
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
         """Return probabilities [pairs]."""

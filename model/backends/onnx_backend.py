@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
 from ..store import GRAPHS
+from .batches import PIECES_A_BATCH_GPU
 from .graph_backend import GraphBackend, read_export, threads
 from .light import LightConfig, LightTokenizer
 from .onnx_check import refuse_external_data
@@ -42,6 +43,8 @@ class OnnxBackend(GraphBackend):
 
     def __init__(self, source: SealedFiles, config: LightConfig, pad_id: int, device: str = "cpu") -> None:
         self._source, self._device = source, device
+        if device != "cpu":
+            self._budget = PIECES_A_BATCH_GPU
         super().__init__(config, pad_id)
 
     def _load(self) -> Mapping[str, Any]:

@@ -9,7 +9,14 @@ from torch import Tensor
 from ..modeling import IsnadModel, same_window_pairs
 from ..scores import Floats, WindowScores
 from ..windows import Window
-from .batches import batch_arrays, budget_batches, score_batches, split_scores
+from .batches import (
+    PIECES_A_BATCH,
+    PIECES_A_BATCH_GPU,
+    batch_arrays,
+    budget_batches,
+    score_batches,
+    split_scores,
+)
 
 __all__ = ["TorchBackend", "batch_tensors", "budget_batches"]
 
@@ -50,7 +57,8 @@ class TorchBackend:
     @torch.inference_mode()
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
-        return score_batches(windows, self._batch)
+        budget = PIECES_A_BATCH if self._device.type == "cpu" else PIECES_A_BATCH_GPU
+        return score_batches(windows, self._batch, budget)
 
     @torch.inference_mode()
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
