@@ -17,7 +17,7 @@ from .curve_commands import add_commands as add_curve
 from .data_commands import add_commands as add_data
 from .export_commands import add_commands as add_export
 from .extract_commands import add_commands as add_extract
-from .options import Overwrite, ReportFormat, Settings, SpanConvention
+from .options import ModelArgument, Overwrite, ReportFormat, Settings, SpanConvention
 from .support import EXIT_CODES, Commands, use_utf8
 from .train_commands import add_commands as add_train
 
@@ -64,10 +64,7 @@ add_train(app)
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[
-        str | None,
-        typer.Argument(metavar="MODEL", help="Folder, hub name or embedded model.", show_default=False),
-    ] = None,
+    model: ModelArgument = None,
     data: Annotated[
         str | None,
         typer.Argument(
@@ -129,10 +126,7 @@ def evaluate(
 
 @app.command()
 def info(
-    model: Annotated[
-        str | None,
-        typer.Argument(metavar="MODEL", help="Folder, hub name or embedded model.", show_default=False),
-    ] = None,
+    model: ModelArgument = None,
 ) -> None:
     """Show what a model is: labels, sizes, thresholds, training, measured scores, integrity of its files.
 

@@ -44,8 +44,8 @@ def bench(
         str,
         typer.Option(
             metavar="NAMES",
-            help="torch, onnx, onnx-int8, openvino, openvino-int8, or with -bf16 behind openvino; exported for the "
-            "run. " + _LIST,
+            help="torch, onnx, onnx-int8, openvino, openvino-int8, openvino-int8-static, or with -bf16 behind it; "
+            "exported for the run. " + _LIST,
         ),
     ] = "torch,onnx,onnx-int8",
     encoder_config: Annotated[

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Settings
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -47,10 +49,7 @@ def curve(
         list[str] | None,
         typer.Option(metavar="LABEL", help="Print F1 of this entity or relation type too; repeatable."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the configuration; repeatable."),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Train on growing parts of the training documents and show how the scores grow.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = {"onnx": "onnxruntime", "openvino": "openvino"}
 # What the backends of one model may differ by: in probability, and in points of F1 for 8 bits.
 _TOLERANCE, _F1_POINTS = 1e-3, 0.2
-_ARTICLES, _DEVELOPMENT = "seeds:articles", "seeds:authored/dev"
+_SEEDS, _ARTICLES, _DEVELOPMENT = "seeds:", "seeds:articles", "seeds:authored/dev"
 _ROUNDS = 3
 
 
@@ -34,6 +34,7 @@ def export_model(
     output: Path | None = None,
     int8: bool = False,
     bf16: bool = False,
+    calibrate: Sequence[str] = (),
     check: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
@@ -45,6 +46,7 @@ def export_model(
         output: the folder; by default named after the model, in the current one.
         int8: whether to quantise.
         bf16: whether to compute in bf16 where the processor can; for OpenVINO.
+        calibrate: sources of documents whose texts set the scales of activations; for OpenVINO with `int8`.
         check: sources of annotated documents to compare on.
         overwrite: whether `output` may be there already.
 
@@ -56,11 +58,16 @@ def export_model(
         raise ConfigError(f"unknown format {to!r}; {nearest(to, FORMATS)}")
     if bf16 and to != "openvino":
         raise ConfigError(f"--bf16 with --to {to}; accepted: --to openvino, whose runtime computes in bf16")
+    if calibrate and not (int8 and to == "openvino"):
+        raise ConfigError(
+            f"--calibrate with --to {to}{' --int8' * int8}; accepted: --to openvino --int8, where activations are "
+            "rounded on scales set beforehand"
+        )
     require("torch", "transformers", "onnx", FORMATS[to], task=f"isnad export --to {to}")
     source = resolve(model)
     if not has_weights(source):
         raise ModelError(f"{source} is an export itself; accepted: the folder that it was exported from")
-    kind = Kind(to, int8=int8, bf16=bf16)
+    kind = Kind(to, int8=int8, bf16=bf16, calibrate=tuple(calibrate))
     target = output or Path(f"{source.name}-{kind}")
     if target.resolve() == source.resolve():
         raise ConfigError(f"{target} is the model itself; choose another folder with -o")
@@ -93,14 +100,18 @@ class Kind:
         to: one of `FORMATS`.
         int8: weights of 8 bits.
         bf16: computation in bf16 where the processor can.
+        calibrate: sources of texts to set the scales of activations on.
     """
 
     to: str
     int8: bool = False
     bf16: bool = False
+    calibrate: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "-".join([self.to, *["int8"] * self.int8, *["bf16"] * self.bf16])
+        return "-".join(
+            [self.to, *["int8"] * self.int8, *["static"] * bool(self.calibrate), *["bf16"] * self.bf16]
+        )
 
     @property
     def exact(self) -> bool:
@@ -110,7 +121,8 @@ class Kind:
     @property
     def precision(self) -> str:
         """What is said of it."""
-        return ("int8" if self.int8 else "fp32") + (", computed in bf16 where possible" if self.bf16 else "")
+        int8 = "int8, scales of activations set beforehand" if self.calibrate else "int8"
+        return (int8 if self.int8 else "fp32") + (", computed in bf16 where possible" if self.bf16 else "")
 
     def write(self, source: Path, target: Path) -> None:
         """Write the graphs; errors as in `export_onnx`."""
@@ -123,9 +135,24 @@ class Kind:
         from ..model.backends.openvino_backend import computes_bf16
         from ..training.export_openvino import export_openvino
 
-        export_openvino(source, target, precision=precision, bf16=self.bf16)
+        texts = _texts(self.calibrate)
+        export_openvino(source, target, precision=precision, bf16=self.bf16, calibration=texts)
         if self.bf16 and not computes_bf16():
             say("warning: this processor has no bf16; what is compared here is computed in fp32")
+
+
+def _texts(names: Sequence[str]) -> list[str]:
+    """Return texts: of `seeds:…`, or of what `isnad extract` reads."""
+    from ..model.stream import Keys, Mark, find_sources, read
+    from ..training.data.sources import load_schema, load_source
+
+    own = load_schema("wojood")
+    files = [name for name in names if not name.startswith(_SEEDS)]
+    texts = [d.text for name in names if name.startswith(_SEEDS) for d in load_source(name, own)]
+    sources = find_sources(files, Keys()) if files else []
+    for source in sources:
+        source.check()
+    return texts + [record.text for record in read(sources, Mark()) if not record.error]
 
 
 def _documents(

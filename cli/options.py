@@ -12,6 +12,10 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="Folder of a model, a hub name, or an embedded model (the default)."),
 ]
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="Folder, hub name or embedded model.", show_default=False),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -192,10 +192,10 @@ def test_little_of_a_batch_is_padding(budget: int) -> None:
     for group in groups:
         own = [lengths[i] for i in group]
         padding = max(own) * len(own) - sum(own)
-        assert padding <= max(own) * max(3, 0.125 * len(own))
+        assert padding <= max(own) * max(1.5, 0.125 * len(own))
     padded = sum(len(g) * max(lengths[i] for i in g) for g in groups)
     assert padded < 1.2 * sum(lengths)
-    assert len(groups) < 2.5 * sum(lengths) / budget + 10  # too many groups are too many calls
+    assert len(groups) < 2.5 * sum(lengths) / budget + 20  # too many groups are too many calls
 
 
 @pytest.fixture(scope="module")

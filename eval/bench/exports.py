@@ -16,14 +16,18 @@ class BackendKind:
         precision: of the export that it runs; empty where it runs the model's own folder.
         needs: packages.
         bf16: compute in bf16 where the processor has instructions for it.
+        static: set the scales of activations beforehand, on `CALIBRATION`.
     """
 
     runner: str
     precision: str = ""
     needs: tuple[str, ...] = ()
     bf16: bool = False
+    static: bool = False
 
 
+# Texts that the scales of activations are set on; others than those that are timed.
+CALIBRATION = "seeds:authored/train"
 _ONNX, _OPENVINO = ("onnx", "onnxruntime"), ("onnx", "openvino")
 BACKENDS = {
     "torch": BackendKind("torch"),
@@ -32,6 +36,7 @@ BACKENDS = {
     "openvino": BackendKind("openvino", "fp32", _OPENVINO),
     "openvino-bf16": BackendKind("openvino", "fp32", _OPENVINO, bf16=True),
     "openvino-int8": BackendKind("openvino", "int8", _OPENVINO),
+    "openvino-int8-static": BackendKind("openvino", "int8", _OPENVINO, static=True),
     "openvino-int8-bf16": BackendKind("openvino", "int8", _OPENVINO, bf16=True),
 }
 
@@ -42,6 +47,7 @@ def backend_folder(folder: Path, backend: str, scratch: Path) -> Path:
     Raises:
         ConfigError: packages that the backend needs are not installed.
         ModelError: the model cannot be exported.
+        DataError: the texts to calibrate on are not here.
     """
     kind = BACKENDS[backend]
     lacking = [name for name in kind.needs if not installed(name)]
@@ -55,7 +61,14 @@ def backend_folder(folder: Path, backend: str, scratch: Path) -> Path:
     if kind.runner == "openvino":
         from ...training.export_openvino import export_openvino
 
-        return export_openvino(folder, target, precision=kind.precision, bf16=kind.bf16)
+        texts = _calibration() if kind.static else ()
+        return export_openvino(folder, target, precision=kind.precision, bf16=kind.bf16, calibration=texts)
     from ...training.export import export_onnx
 
     return export_onnx(folder, target, precision=kind.precision)
+
+
+def _calibration() -> list[str]:
+    from ...training.data.sources import load_schema, load_source
+
+    return [document.text for document in load_source(CALIBRATION, load_schema("wojood"))]

@@ -13,7 +13,7 @@ PIECES_A_BATCH = 1024
 # On a GPU, which is idle with less.
 PIECES_A_BATCH_GPU = 16384
 # How many of its rows a batch may lose to padding, or which share of them: about what another call costs.
-_PADDED_ROWS, _PADDED_SHARE = 3, 0.125
+_PADDED_ROWS, _PADDED_SHARE = 1.5, 0.125
 
 
 def batch_arrays(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:

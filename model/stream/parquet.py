@@ -1,31 +1,20 @@
 """A source of parquet: row groups one after the other, and of them only the columns that are needed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ..columns import need_pyarrow
 from ..errors import DataError
-from .records import Keys, Mark, Record
+from .records import KeyedFile, Mark, Record
 
 # Rows decoded at a time.
 _ROWS = 256
 
 
-class ParquetRows:
-    """The rows of a parquet file.
-
-    Args:
-        path: the file.
-        label: its name in ids and messages.
-        keys: the columns of text and id.
-    """
+class ParquetRows(KeyedFile):
+    """The rows of a parquet file; its keys are columns."""
 
     kind = "parquet"
-
-    def __init__(self, path: Path, label: str, keys: Keys) -> None:
-        self.path, self.label, self.keys = path, label, keys
-        self.size: int | None = path.stat().st_size
 
     def check(self) -> None:
         """Raise ConfigError if a column is missing, DataError if the file is not parquet."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..attempts import is_null, text_fault
@@ -114,3 +115,17 @@ def not_utf8(data: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
     return ""
+
+
+class KeyedFile:
+    """A file whose records have keys: what sources of lines, rows and columns begin with.
+
+    Args:
+        path: the file.
+        label: its name in ids and messages.
+        keys: of text and id.
+    """
+
+    def __init__(self, path: Path, label: str, keys: Keys) -> None:
+        self.path, self.label, self.keys = path, label, keys
+        self.size: int | None = path.stat().st_size

@@ -8,27 +8,17 @@ from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from .lines import LONGEST, ByteLines, CorruptFile, LongLine
-from .records import Keys, Mark, Record, not_utf8
+from .records import KeyedFile, Mark, Record, not_utf8
 
 # Records that are looked at before a run: if none of them has a text, its key is wrong, not the records.
 _PROBED = 20
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
-class JsonLines:
-    """One JSON object a line; blank lines are passed over.
-
-    Args:
-        path: the file, plain, `.gz` or `.zst`.
-        label: its name in ids and messages.
-        keys: of text and id.
-    """
+class JsonLines(KeyedFile):
+    """One JSON object a line; blank lines are passed over. The file may be `.gz` or `.zst`."""
 
     kind = "jsonl"
-
-    def __init__(self, path: Path, label: str, keys: Keys) -> None:
-        self.path, self.label, self.keys = path, label, keys
-        self.size: int | None = path.stat().st_size
 
     def check(self) -> None:
         """Raise ConfigError if none of the first records has the key of the text."""
@@ -76,23 +66,14 @@ class JsonLines:
         return Record(where, "", where, mark, error, done)
 
 
-class CsvRows:
+class CsvRows(KeyedFile):
     """Comma-separated values with a header line (RFC 4180), or with semicolons or tabs in place of commas.
 
     Cells may hold line breaks. Quotes are taken strictly: what a lax reader would make of a stray one is a cell
-    that has swallowed the rows after it.
-
-    Args:
-        path: the file, `.csv` or `.tsv`, plain, `.gz` or `.zst`.
-        label: its name in ids and messages.
-        keys: the columns of text and id.
+    that has swallowed the rows after it. The file is `.csv` or `.tsv`, plain, `.gz` or `.zst`; keys are columns.
     """
 
     kind = "csv"
-
-    def __init__(self, path: Path, label: str, keys: Keys) -> None:
-        self.path, self.label, self.keys = path, label, keys
-        self.size: int | None = path.stat().st_size
 
     def check(self) -> None:
         """Raise ConfigError if there is no header, or none that names the columns."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_runs import Output, almost
+from engine_runs import almost, check_command, interrupted
 from isnad.model.engines import plan, spark_engine
 from isnad.model.errors import ConfigError, ModelError
 from isnad.model.inference import Extractor
@@ -50,10 +50,8 @@ def test_a_failed_run_goes_on(
         ModelError, match=r"3 workers died on .*; complete parts stay, and the same command goes on"
     ):
         mapped("spark", out, part_size=10)
-    lines = [json.loads(line) for line in (out / "_manifest.jsonl").read_bytes().splitlines()]
-    units = plan.load(out)
-    assert units is not None and "complete" not in lines[-1] and 1 < len(lines) <= len(units)
-    before = {name: (out / name).stat().st_mtime_ns for line in lines[1:] for name in line["files"]}
+    before, units = interrupted(out), plan.load(out)
+    assert units is not None and len((out / "_manifest.jsonl").read_bytes().splitlines()) <= len(units)
     for path in left.iterdir():
         path.unlink()
     mapped("spark", out, part_size=10).check(locally("jsonl"))
@@ -63,12 +61,7 @@ def test_a_failed_run_goes_on(
 def test_the_command(
     isnad: Callable[..., Result], inputs: list[Path], tiny_model: Path, locally: Any, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    options = ("-m", tiny_model, "-o", out, "--engine", "spark", "-f", "parquet", "--part-size", 10)
-    result = isnad("extract", *inputs, *options)
-    assert result.exit_code == 3 and result.stdout == "", result.output
-    Output(out).check(locally("parquet"))
-    assert f"to {out}\n7 bad documents are listed" in result.stderr
+    check_command("spark", isnad, inputs, tiny_model, locally("parquet"), tmp_path / "out")
 
 
 def test_what_is_refused(mapped: Any, inputs: list[Path], tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from isnad.model.predictor import Predictor
+from typer.testing import Result
 
 DEADLY = "سليماني"
 
@@ -48,6 +49,30 @@ class Output:
 
     def _rows(self, paths: Iterable[Path]) -> list[dict[str, Any]]:
         return [json.loads(line) for path in sorted(paths) for line in path.read_bytes().splitlines()]
+
+
+def interrupted(folder: Path) -> dict[str, int]:
+    """Return when the files that an unfinished manifest names were written, by name."""
+    lines = [json.loads(line) for line in (folder / "_manifest.jsonl").read_bytes().splitlines()]
+    assert "complete" not in lines[-1] and len(lines) > 1
+    return {name: (folder / name).stat().st_mtime_ns for line in lines[1:] for name in line["files"]}
+
+
+def check_command(
+    engine: str,
+    isnad: Callable[..., Result],
+    inputs: Sequence[Path],
+    model: Path,
+    local: Output,
+    out: Path,
+) -> None:
+    """Check `isnad extract --engine` in Parquet against what the local engine found."""
+    options = ("-m", model, "-o", out, "--engine", engine, "-f", "parquet", "--part-size", 10)
+    result = isnad("extract", *inputs, *options)
+    assert result.exit_code == 3 and result.stdout == "", result.output
+    Output(out).check(local)
+    assert f"wrote {len(local.documents)} documents, " in result.stderr
+    assert f"to {out}\n7 bad documents are listed" in result.stderr
 
 
 def almost(value: Any) -> Any:
