@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .bench.tables import growth, latency, throughput, within
@@ -12,9 +13,10 @@ from .report import markdown_table
 
 BENCH, ENGINES = "bench.json", "engines.json"
 # The notes of exports (`export.json`), which hold how they agree with the model; the files are `export_NAME.json`.
-EXPORTS = ("onnx", "onnx-int8", "openvino", "openvino-int8")
+EXPORTS = ("onnx", "onnx-int8", "openvino", "openvino-int8", "openvino-int8-static")
 # What the worked plan is about: articles, words of each, cores of the cluster.
 ARTICLES, WORDS, CORES = 1_000_000_000, 400, 1000
+GROWN = 100_000
 
 
 def render_speed(results: Path) -> str:
@@ -29,8 +31,10 @@ def render_speed(results: Path) -> str:
     grown = growth(content["growth"])
     parts += _written(grown) if grown else []
     threads = content["environment"].get("OMP_NUM_THREADS", "as many as cores")
+    peaks = ", ".join(f"{kind} {rate / 1e9:,.0f}" for kind, rate in content["peaks"].items())
     parts.append(
-        f"Threads: {threads}; processor: {_processor(content['machine'])}; {content['words']:,} words of "
+        f"Threads: {threads}; processor: {_processor(content['machine'])}, fastest products of matrices in GFLOP/s: "
+        f"{peaks}; {content['words']:,} words of "
         f"{content['texts']} documents, {content['settings']['speed']['rounds']} rounds; made {content['made']}, "
         f"revision {content['revision']}."
     )
@@ -83,28 +87,27 @@ def render_engines(results: Path) -> str:
 
 
 def render_costs(results: Path) -> str:
-    """Return the worked plan as Markdown: what one worker does with the embedded model, and what many need."""
+    """Return the worked plan as Markdown: what one worker does with the embedded model, and what many need.
+
+    Rates and memory are those of the growing text at `GROWN` words, whose windows have all lengths, as a stream has.
+    """
     content = _stored(results / BENCH)
     threads = int(content["environment"].get("OMP_NUM_THREADS", 1))
     group = content["groups"][0]
     heads = ["backend", "words a second and core", f"articles of {WORDS} words a second and core"]
     rows = [[*heads, "memory of a worker", f"a billion articles on {CORES:,} cores"]]
     for name, found in group["contestants"].items():
-        if found["ours"]:
-            rows.append(_plan(within(group, name), found, threads))
+        points = content["growth"].get(name, {}).get("points", ())
+        for point in points if found["ours"] else ():
+            if point["words"] == GROWN:
+                rate = GROWN / median(point["seconds"]) / threads
+                rows.append(_plan(within(group, name), rate, point["peak_memory"]))
     return markdown_table(rows)
 
 
-def _plan(name: str, found: Mapping[str, Any], threads: int) -> list[str]:
-    rate = found["words_per_second"] / threads
+def _plan(name: str, rate: float, memory: float) -> list[str]:
     days = ARTICLES * WORDS / rate / CORES / 86_400
-    return [
-        name,
-        f"{rate:,.0f}",
-        f"{rate / WORDS:.1f}",
-        _memory(found["peak_memory"]),
-        f"{days:.1f} days",
-    ]
+    return [name, f"{rate:,.0f}", f"{rate / WORDS:.1f}", _memory(memory), f"{days:.1f} days"]
 
 
 def _memory(count: float) -> str:

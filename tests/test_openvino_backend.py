@@ -237,3 +237,32 @@ def test_what_was_imported_before_stays(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(importlib, "import_module", import_module)
     assert runtime() is loaded and refused == [True]
     assert sys.modules["openvino_telemetry"] is own
+
+
+# -- shapes ----------------------------------------------------------------------------------------------
+
+
+def test_shapes_come_in_steps(
+    exported: Path, articles: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = Extractor.from_pretrained(exported)
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    call = openvino_backend.OpenGraph.__call__
+
+    def watched(graph: Any, inputs: Any) -> Any:
+        seen.extend((name, array.shape) for name, array in inputs.items())
+        return call(graph, inputs)
+
+    monkeypatch.setattr(openvino_backend.OpenGraph, "__call__", watched)
+    assert extractor([a.text for a in articles[:3]])[0].entities
+    lengths = {
+        name: {shape[1] for n, shape in seen if n == name} for name in ("input_ids", "word_mask", "head")
+    }
+    counts = {n for name, shape in seen if name in ("mentions", "logits", "features") for n in shape[:1]}
+    for numbers in (*lengths.values(), counts):
+        assert len(numbers) > 1 and all(n % 8 == 0 for n in numbers)
+
+
+def test_an_openvino_that_keeps_what_it_likes(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_backend, "_KERNELS", {"NO_SUCH_PROPERTY": 1})
+    assert Extractor.from_pretrained(exported)(TEXT).entities

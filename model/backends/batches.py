@@ -16,9 +16,18 @@ PIECES_A_BATCH_GPU = 16384
 _PADDED_ROWS, _PADDED_SHARE = 1.5, 0.125
 
 
-def batch_arrays(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
-    """Return the padded inputs of a model for some windows, named as in `IsnadModel.forward`."""
-    pieces, count = max(len(w.input_ids) for w in windows), max(len(w.words) for w in windows)
+def batch_arrays(
+    windows: Sequence[Window], pad_id: int, *, multiple: int = 1
+) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
+    """Return the padded inputs of a model for some windows, named as in `IsnadModel.forward`.
+
+    Args:
+        windows: of like length.
+        pad_id: piece id that pads.
+        multiple: numbers of pieces and of words are padded to a multiple of it.
+    """
+    longest = max(len(w.input_ids) for w in windows), max(len(w.words) for w in windows)
+    pieces, count = (-(-length // multiple) * multiple for length in longest)
     ids = np.full((len(windows), pieces), pad_id, dtype=np.int64)
     attention = np.zeros((len(windows), pieces), dtype=np.int64)
     first, last = np.zeros((2, len(windows), count), dtype=np.int64)

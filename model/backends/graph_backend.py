@@ -54,6 +54,9 @@ class GraphBackend(ABC):
 
     # Pieces of a batch. Less than of torch: what a graph computes in between stays in the caches of one core.
     _budget = 512
+    # Lengths and numbers of words, spans and pairs are padded to multiples of it, for runtimes that compile anew for
+    # every shape.
+    _multiple = 1
 
     def __init__(self, config: LightConfig, pad_id: int) -> None:
         self._config, self._pad_id = config, pad_id
@@ -99,11 +102,19 @@ class GraphBackend(ABC):
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
         """Return probabilities [pairs]."""
         inputs = {"features": features, "first": first, "second": second}
-        arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in inputs.items()}
-        return self._run("coreference", arrays)[0]
+        arrays = {
+            name: np.ascontiguousarray(self._padded(array), dtype=np.float32)
+            for name, array in inputs.items()
+        }
+        return self._run("coreference", arrays)[0][: len(features)]
+
+    def _padded(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an array with its first row repeated behind the last until its length is a multiple."""
+        lacking = -len(array) % self._multiple if len(array) else 0
+        return np.concatenate([array, np.repeat(array[:1], lacking, axis=0)]) if lacking else array
 
     def _batch(self, windows: list[Window]) -> list[WindowScores]:
-        arrays = batch_arrays(windows, self._pad_id)
+        arrays = batch_arrays(windows, self._pad_id, multiple=self._multiple)
         words, span_logits, best, proclitics = self._run("encode", arrays)
         floor = logit(self._config.prune_threshold)
         spans, over = candidates(best, floor, self._config.max_candidates)
@@ -112,7 +123,8 @@ class GraphBackend(ABC):
         del span_logits
         mentions, vectors = np.zeros((2, 0, 1), dtype=np.float32)
         if len(spans):
-            mentions, vectors = self._run("mentions", {"words": words, "spans": spans, "logits": logits})
+            of_spans = {"spans": self._padded(spans), "logits": self._padded(logits)}
+            mentions, vectors = self._run("mentions", {"words": words} | of_spans)
         pairs = self._pairs(spans, logits > floor)
         pair_logits = self._relate(words, arrays["word_mask"], mentions, spans, pairs)
         return split_scores(
@@ -149,11 +161,13 @@ class GraphBackend(ABC):
             chosen = [parts[i] for i in group]
             rows = window_of[[lo for lo, _ in chosen]]
             longest = max(hi - lo for lo, hi in chosen)
+            longest += -longest % self._multiple
             sides = np.zeros((2, len(chosen), longest), dtype=np.int64)
             for row, (lo, hi) in enumerate(chosen):
                 sides[:, row, : hi - lo] = pairs[lo:hi].T
             # Only the mentions at hand; the padding points to one of them.
             used, index = np.unique(sides, return_inverse=True)
+            used = self._padded(used)
             head, tail = index.reshape(sides.shape).astype(np.int64)
             result = self._run(
                 "relations",
