@@ -144,11 +144,10 @@ class Kind:
 def _texts(names: Sequence[str]) -> list[str]:
     """Return texts: of `seeds:…`, or of what `isnad extract` reads."""
     from ..model.stream import Keys, Mark, find_sources, read
-    from ..training.data.sources import load_schema, load_source
+    from ..training.data.sources import load_texts
 
-    own = load_schema("wojood")
     files = [name for name in names if not name.startswith(_SEEDS)]
-    texts = [d.text for name in names if name.startswith(_SEEDS) for d in load_source(name, own)]
+    texts = [text for name in names if name.startswith(_SEEDS) for text in load_texts(name)]
     sources = find_sources(files, Keys()) if files else []
     for source in sources:
         source.check()

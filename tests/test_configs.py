@@ -24,6 +24,7 @@ from isnad.training.data.sources import (
     load_source,
     load_sources,
     load_split,
+    load_texts,
 )
 from isnad.training.pretrain.compare import CompareConfig
 from isnad.training.pretrain.settings import PretrainConfig
@@ -148,6 +149,7 @@ def test_find_config_by_path_and_by_name(tmp_path: Path):
 def test_sources_by_name(schema: LabelSchema):
     articles = load_source("seeds:articles", schema)
     assert len(articles) == 5
+    assert load_texts("seeds:articles") == [article.text for article in articles]
     train, dev, whole = (load_source(f"seeds:authored/{part}", schema) for part in ("train", "dev", "all"))
     assert len(train) + len(dev) == len(whole) and len(dev) > 0
     for wrong, hint in (

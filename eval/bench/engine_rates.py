@@ -23,7 +23,7 @@ from typing import Any
 from ...model.errors import ConfigError, ModelError
 from ...training.compute import machine, versions
 from ...training.data.files import write_text
-from ...training.data.sources import load_schema, load_source
+from ...training.data.sources import load_texts
 from ..stored import revision, to_lines
 from .growth import long_text
 
@@ -122,7 +122,7 @@ def _rates(
 
 def _documents(settings: EngineSettings, count: int, path: Path) -> Path:
     """Write documents of different sentences as JSON lines."""
-    texts = [d.text for d in load_source(settings.data, load_schema("wojood"))]
+    texts = load_texts(settings.data)
     lines = (
         json.dumps({"id": str(n), "text": long_text(texts, settings.words, seed=n)}, ensure_ascii=False)
         for n in range(count)

@@ -59,16 +59,11 @@ def backend_folder(folder: Path, backend: str, scratch: Path) -> Path:
     if target.is_dir():
         return target
     if kind.runner == "openvino":
+        from ...training.data.sources import load_texts
         from ...training.export_openvino import export_openvino
 
-        texts = _calibration() if kind.static else ()
+        texts = load_texts(CALIBRATION) if kind.static else ()
         return export_openvino(folder, target, precision=kind.precision, bf16=kind.bf16, calibration=texts)
     from ...training.export import export_onnx
 
     return export_onnx(folder, target, precision=kind.precision)
-
-
-def _calibration() -> list[str]:
-    from ...training.data.sources import load_schema, load_source
-
-    return [document.text for document in load_source(CALIBRATION, load_schema("wojood"))]

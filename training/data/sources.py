@@ -57,6 +57,18 @@ def load_sources(names: Iterable[str], schema: LabelSchema) -> list[Document]:
     return [document for name in names for document in _gold(name, load_source(name, schema))]
 
 
+def load_texts(name: str) -> list[str]:
+    """Return the texts of the documents of one source, in order, without their annotation.
+
+    Args:
+        name: as in `load_source`; annotated by the schema `wojood`, as all shipped texts are.
+
+    Raises:
+        DataError: as `load_source`, so for labels that are not of this schema too.
+    """
+    return [document.text for document in load_source(name, load_schema("wojood"))]
+
+
 def load_split(
     train: Iterable[str], dev: Iterable[str], schema: LabelSchema
 ) -> tuple[list[Document], list[Document]]:
