@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from export_runs import parity_of
 from isnad.cli import export as command
 from isnad.model.backends.choice import installed
 from isnad.model.backends.onnx_files import Export
@@ -203,10 +204,7 @@ def test_a_transformer_exports_too(
     write = export_openvino if runtime == "openvino" else export_onnx
     exported = write(folder, tmp_path / "export")
     texts = [articles[0].text[:1500], "قاآني", "زار قاآني بغداد.\nثم عاد."]
-    both = [Extractor.from_pretrained(path) for path in (folder, exported)]
-    for extractor in both:
-        extractor.config.max_candidates = 12
-    parity, _, _ = compare(*both, texts)
+    parity = parity_of(folder, exported, texts)
     assert parity.same and parity.spans > 100 and parity.pairs > 100 and parity.span_changes == 0
     assert max(parity.span_difference, parity.pair_difference) < 1e-3
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_runs import alone_and_together, check_little_changes
 from isnad.model.backends.choice import installed
 from isnad.model.backends.onnx_files import Export
 from isnad.model.backends.openvino_backend import runtime
 from isnad.model.document import Document
 from isnad.model.errors import ConfigError, DataError
-from isnad.model.inference import Extractor
 from isnad.model.store import GRAPHS, resolve
-from isnad.training.export_check import compare
 from isnad.training.export_openvino import export_openvino
 from isnad.training.export_static import calibration_batches, quantise_activations, ranges
 from typer.testing import Result
@@ -71,21 +70,11 @@ def test_roundings_stand_before_the_products_of_the_large_graph_only(static: Pat
 
 
 def test_little_changes(tiny_model: Path, static: Path, articles: list[Document]) -> None:
-    both = [Extractor.from_pretrained(path) for path in (tiny_model, static)]
-    for extractor in both:
-        extractor.config.max_candidates = 12
-    parity, _, _ = compare(*both, [articles[0].text[:1500]])
-    assert parity.spans > 50 and 0 < parity.span_difference < 0.2
-    assert parity.entity_changes < 0.2 * parity.entities
+    check_little_changes(tiny_model, static, [articles[0].text[:1500]])
 
 
 def test_a_score_does_not_depend_on_its_neighbours(static: Path, articles: list[Document]) -> None:
-    extractor = Extractor.from_pretrained(static)
-    windows = [w for a in articles[:2] for w in extractor._maker.windows(a.text)]
-    together = extractor._backend.score(windows)
-    for window, batched in list(zip(windows, together, strict=True))[:10]:
-        (alone,) = extractor._backend.score([window])
-        assert alone.spans.tolist() == batched.spans.tolist()
+    for alone, batched in alone_and_together(static, [article.text for article in articles[:2]]):
         # A sum at the edge between two levels may fall to either side.
         assert np.median(np.abs(alone.logits - batched.logits)) < 1e-3
 

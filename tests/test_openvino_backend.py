@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from export_runs import alone_and_together, check_little_changes
 from isnad.model.backends import openvino_backend
 from isnad.model.backends.choice import installed
 from isnad.model.backends.onnx_files import Export
@@ -20,7 +21,6 @@ from isnad.model.document import Document
 from isnad.model.errors import ConfigError, ModelError
 from isnad.model.inference import Extractor
 from isnad.model.store import EXPORT, GRAPHS, IR_FILES, MANIFEST, write_manifest
-from isnad.training.export_check import compare
 from isnad.training.export_openvino import convert, export_openvino
 
 pytestmark = pytest.mark.openvino
@@ -170,21 +170,11 @@ def test_large_weights_are_stored_in_8_bits(exported: Path, small: Path) -> None
 
 
 def test_8_bits_change_little(tiny_model: Path, small: Path, articles: list[Document]) -> None:
-    both = [Extractor.from_pretrained(path) for path in (tiny_model, small)]
-    for extractor in both:
-        extractor.config.max_candidates = 12
-    parity, _, _ = compare(*both, [articles[0].text[:1500], TEXT])
-    assert parity.spans > 50 and 0 < parity.span_difference < 0.2
-    assert parity.entity_changes < 0.2 * parity.entities
+    check_little_changes(tiny_model, small, [articles[0].text[:1500], TEXT])
 
 
 def test_a_score_in_8_bits_does_not_depend_on_its_neighbours(small: Path, articles: list[Document]) -> None:
-    extractor = Extractor.from_pretrained(small)
-    windows = [w for a in articles[:2] for w in extractor._maker.windows(a.text)]
-    together = extractor._backend.score(windows)
-    for window, batched in list(zip(windows, together, strict=True))[:10]:
-        (alone,) = extractor._backend.score([window])
-        assert alone.spans.tolist() == batched.spans.tolist()
+    for alone, batched in alone_and_together(small, [article.text for article in articles[:2]]):
         assert np.allclose(alone.logits, batched.logits, atol=1e-3)
 
 
