@@ -1,5 +1,6 @@
 """Activations in 8 bits for OpenVINO: ranges, where the rounding stands, what it changes."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from isnad.model.backends.choice import installed
 from isnad.model.backends.onnx_files import Export
 from isnad.model.backends.openvino_backend import runtime
 from isnad.model.document import Document
-from isnad.model.errors import ConfigError, DataError
+from isnad.model.errors import ConfigError, DataError, ModelError, SchemaError
 from isnad.model.store import GRAPHS, resolve
 from isnad.training.export_openvino import export_openvino
 from isnad.training.export_static import calibration_batches, quantise_activations, ranges
@@ -94,6 +95,26 @@ def test_batches_hold_some_windows(tiny_model: Path, articles: list[Document]) -
     assert sum(len(batch["input_ids"]) for batch in batches) == 300
     with pytest.raises(DataError, match="no words to calibrate on"):
         calibration_batches(tiny_model, ["", " \n"])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", "{", "cannot be loaded .*config.json' is not a valid JSON file"),
+        ("config.json", None, "configuration: schema: the key 'entities' is missing"),
+        ("tokenizer.json", "{", "cannot be loaded .*JSON"),
+        ("tokenizer.json", None, "cannot be loaded .*tokenizer"),
+    ],
+)
+def test_a_broken_folder_is_refused(
+    tiny_model: Path, tmp_path: Path, file: str, content: str | None, message: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content, encoding="utf-8")
+    with pytest.raises(SchemaError if "schema" in message else ModelError, match=message):
+        calibration_batches(folder, ["زار قاآني بغداد."])
 
 
 def test_calibration_is_for_8_bits(tiny_model: Path, tmp_path: Path) -> None:

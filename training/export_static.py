@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.backends.batches import batch_arrays, budget_batches
+from ..model.backends.light import load_tokenizer
 from ..model.backends.openvino_backend import runtime
-from ..model.errors import DataError
-from ..model.inference import load_torch
+from ..model.configuration import IsnadConfig
+from ..model.errors import DataError, IsnadError, ModelError
 from ..model.windows import WindowMaker
 
 if TYPE_CHECKING:
@@ -39,16 +40,33 @@ def calibration_batches(source: Path, texts: Sequence[str]) -> list[Inputs]:
         texts: like those that the model will read; 300 windows of them are used at most.
 
     Raises:
-        ModelError: the model cannot be loaded.
+        ModelError: the configuration or the tokenizer cannot be loaded; the weights are not looked at.
+        SchemaError: the configuration holds no labels.
         DataError: no words in the texts.
     """
-    model, tokenizer = load_torch(source)
-    maker = WindowMaker.of(tokenizer, model.config)
+    config, tokenizer = _config_and_tokenizer(source)
+    maker = WindowMaker.of(tokenizer, config)
     windows = [w for _, w in zip(range(_WINDOWS), (w for t in texts for w in maker.windows(t)), strict=False)]
     if not windows:
         raise DataError("no words to calibrate on", accepted="texts like those that the model will read")
     groups = budget_batches([len(w.input_ids) for w in windows], _PIECES_A_BATCH)
     return [batch_arrays([windows[n] for n in group], tokenizer.pad_token_id or 0) for group in groups]
+
+
+def _config_and_tokenizer(folder: Path) -> tuple[IsnadConfig, Any]:
+    """Return them without the weights; files that cannot be read raise ModelError, as in `load_torch`."""
+    try:
+        config = IsnadConfig.from_pretrained(folder, local_files_only=True)
+        config.schema()  # of a folder without config.json transformers makes a configuration of defaults
+        tokenizer = load_tokenizer(folder)
+    except IsnadError:
+        raise
+    except Exception as error:  # the libraries below raise every kind, bare Exception included
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {reason})") from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"{folder}: its tokenizer has no fast version; accepted: one with tokenizer.json")
+    return config, tokenizer
 
 
 def ranges(model: "Model", products: Sequence["Node"], batches: Sequence[Inputs]) -> list[Range]:
@@ -68,8 +86,8 @@ def ranges(model: "Model", products: Sequence["Node"], batches: Sequence[Inputs]
     copied.add_outputs([named[name].output(number) for name, number in dict.fromkeys(sources)])
     # What was an output before is not added again.
     order = [_place(result.input_value(0)) for result in copied.get_results()]
-    request = runtime().Core().compile_model(copied, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    request = request.create_infer_request()
+    compiled = runtime().Core().compile_model(copied, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    request = compiled.create_infer_request()
     found: dict[tuple[str, int], list[Range]] = {source: [] for source in sources}
     for batch in batches:
         request.infer(dict(batch))
