@@ -133,7 +133,7 @@ class Extractor:
 
     def _batch(self, items: list[tuple[str, str]]) -> Iterator[Document]:
         after_fork()
-        windows = [list(self._maker.windows(text)) for _, text in items]
+        windows = self._maker.batch([text for _, text in items])
         scores = self._backend.score([w for group in windows for w in group])
         cut = sum(s.cut for s in scores)
         if cut:

@@ -3,15 +3,19 @@
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 
-_home = os.getpid()
+_born = os.getpid()
+_settled = _born
+_PARALLEL = "TOKENIZERS_PARALLELISM"
+_quiet = False
 
 
 def is_worker() -> bool:
     """Whether another Python process started this one, to share the machine with it."""
     # `multiprocess` is what datasets uses in place of the module of the standard library.
     kinds = (multiprocessing, sys.modules.get("multiprocess"))
-    return os.getpid() != _home or any(k is not None and k.parent_process() is not None for k in kinds)
+    return os.getpid() != _born or any(k is not None and k.parent_process() is not None for k in kinds)
 
 
 def after_fork() -> None:
@@ -21,9 +25,47 @@ def after_fork() -> None:
     child would wait for them for ever (GCC bug 58378); with one thread there is no such region. PyTorch's own
     DataLoader does the same. Who wants more in the child calls `torch.set_num_threads` after the first document.
     """
-    global _home  # noqa: PLW0603  (a process has one home)
-    if os.getpid() != _home:
+    global _settled  # noqa: PLW0603  (once a process)
+    if os.getpid() != _settled:
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(1)
-        _home = os.getpid()
+        _settled = os.getpid()
+
+
+def threads() -> int:
+    """Return how many threads are to compute: OMP_NUM_THREADS, as torch reads it, else the cores at hand."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def cores() -> int:
+    """Return how many threads are to cut texts: one in a process that shares the machine with others like it."""
+    return 1 if is_worker() else threads()
+
+
+def fork_quietly() -> None:
+    """From now on, let forked processes cut texts on one thread, and say nothing of it.
+
+    The threads of tokenizers do not survive a fork. It would find that out by itself, and warn on standard error
+    in every child, unless the environment says what is wanted.
+    """
+    global _quiet  # noqa: PLW0603  (handlers stay for as long as the process)
+    if _quiet or not hasattr(os, "register_at_fork"):
+        return
+    _quiet = True
+    set_here: list[str] = []
+
+    def before() -> None:
+        if _PARALLEL not in os.environ:
+            os.environ[_PARALLEL] = "false"
+            set_here.append(_PARALLEL)
+
+    def after() -> None:
+        while set_here:
+            os.environ.pop(set_here.pop(), None)
+
+    os.register_at_fork(before=before, after_in_parent=after)

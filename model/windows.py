@@ -1,7 +1,7 @@
 """From a text to the windows that the encoder reads: words, pieces, letters, with nothing left out."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .processes import cores, fork_quietly
 from .text import encodable, leading_letters, paragraphs, sentence_starts, words
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Words handed to the tokenizer in one call: its cost grows faster than linearly with very long inputs.
 _WORDS_A_CALL = 4096
+# Fewer words are not worth another core.
+_WORDS_A_CORE = 256
 # Different words whose pieces are kept: most words of a text have come before, and are not cut again.
 _WORDS_KNOWN = 65_536
 # A word's letters as the model sees them: the first ones (proclitics, article) and the last ones (suffixes).
@@ -116,21 +119,52 @@ class WindowMaker:
         """Yield the windows of a document in order; a text without words yields none."""
         for start, end in paragraphs(text):
             spans = words(text, start, end)
-            pieces = self._pieces(text, spans)
-            for lo, hi, core in self._ranges(text, spans, pieces):
-                yield self._window(text, spans[lo:hi], pieces[lo:hi], (core[0] - lo, core[1] - lo))
+            chunk = self._spelled(text, spans)
+            yield from self._paragraph(text, spans, chunk, self._pieces(chunk))
 
-    def _pieces(self, text: str, spans: list[tuple[int, int]]) -> list[list[int]]:
-        """Return the piece ids of each word; a word that normalises to nothing is one unknown piece."""
-        chunk = [text[s:e] for s, e in spans]
-        if self._blanks:
-            chunk = [
-                f" {word}" if s and text[s - 1].isspace() else word
-                for word, (s, _) in zip(chunk, spans, strict=True)
+    def batch(self, texts: Sequence[str]) -> list[list[Window]]:
+        """Return the windows of each of some documents; what is new in all of them is cut at once, on all cores."""
+        spans = [[words(text, start, end) for start, end in paragraphs(text)] for text in texts]
+        chunks = [
+            [self._spelled(text, part) for part in parts] for text, parts in zip(texts, spans, strict=True)
+        ]
+        pieces = self._pieces(word for parts in chunks for chunk in parts for word in chunk)
+        return [
+            [
+                window
+                for part, chunk in zip(parts, own, strict=True)
+                for window in self._paragraph(text, part, chunk, pieces)
             ]
+            for text, parts, own in zip(texts, spans, chunks, strict=True)
+        ]
+
+    def _paragraph(
+        self,
+        text: str,
+        spans: list[tuple[int, int]],
+        chunk: Sequence[str],
+        known: Mapping[str, list[int]],
+    ) -> Iterator[Window]:
+        pieces = [known[word] for word in chunk]
+        for lo, hi, core in self._ranges(text, spans, pieces):
+            yield self._window(text, spans[lo:hi], pieces[lo:hi], (core[0] - lo, core[1] - lo))
+
+    def _spelled(self, text: str, spans: list[tuple[int, int]]) -> list[str]:
+        """Return the words as the tokenizer wants them."""
+        chunk = [text[s:e] for s, e in spans]
+        if not self._blanks:
+            return chunk
+        return [
+            f" {word}" if s and text[s - 1].isspace() else word
+            for word, (s, _) in zip(chunk, spans, strict=True)
+        ]
+
+    def _pieces(self, chunk: Iterable[str]) -> dict[str, list[int]]:
+        """Return the piece ids of words; a word that normalises to nothing is one unknown piece."""
         known = self._known
-        found = {word: known[word] for word in chunk if word in known}
-        new = [word for word in dict.fromkeys(chunk) if word not in found]
+        wanted = dict.fromkeys(chunk)
+        found = {word: known[word] for word in wanted if word in known}
+        new = [word for word in wanted if word not in found]
         if new:
             cut = dict(zip(new, self._cut(new), strict=True))
             found |= cut
@@ -138,20 +172,33 @@ class WindowMaker:
                 self._known = dict(cut)  # other threads may still read from the old one
             else:
                 known.update(cut)
-        return [found[word] for word in chunk]
+        return found
 
     def _cut(self, chunk: list[str]) -> list[list[int]]:
         """Return the piece ids of different words, each as if it stood alone."""
+        together = 1 if len(chunk) < 2 * _WORDS_A_CORE else cores()
+        size = min(_WORDS_A_CALL, max(_WORDS_A_CORE, -(-len(chunk) // together)))
+        parts = [[encodable(w) for w in chunk[at : at + size]] for at in range(0, len(chunk), size)]
         pieces: list[list[int]] = []
-        for at in range(0, len(chunk), _WORDS_A_CALL):
-            part = [encodable(word) for word in chunk[at : at + _WORDS_A_CALL]]
-            encoding = self._tokenizer(part, is_split_into_words=True, add_special_tokens=False)
-            rows: list[list[int]] = [[] for _ in part]
-            for piece, word in zip(encoding["input_ids"], encoding.word_ids(0), strict=True):
-                if word is not None:
-                    rows[word].append(piece)
-            pieces.extend(row[: self._body] or [self._unknown] for row in rows)
+        for at in range(0, len(parts), together):
+            group = parts[at : at + together]
+            for part, ids, numbers in zip(group, *self._encoded(group), strict=True):
+                rows: list[list[int]] = [[] for _ in part]
+                for piece, word in zip(ids, numbers, strict=True):
+                    if word is not None:
+                        rows[word].append(piece)
+                pieces.extend(row[: self._body] or [self._unknown] for row in rows)
         return pieces
+
+    def _encoded(self, parts: list[list[str]]) -> tuple[list[list[int]], list[list[int | None]]]:
+        """Return the pieces of lists of words, and the word of each piece; several lists on as many cores."""
+        options = {"is_split_into_words": True, "add_special_tokens": False}
+        if len(parts) == 1:
+            encoding = self._tokenizer(parts[0], **options)
+            return [encoding["input_ids"]], [encoding.word_ids(0)]
+        fork_quietly()
+        encoding = self._tokenizer(parts, **options)
+        return encoding["input_ids"], [encoding.word_ids(n) for n in range(len(parts))]
 
     def forget(self) -> None:
         """Drop what is kept of the words that came before; what is found does not depend on it."""

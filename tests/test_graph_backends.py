@@ -16,10 +16,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from isnad.model.backends.choice import installed
-from isnad.model.backends.graph_backend import candidates, logit, threads
+from isnad.model.backends.graph_backend import candidates, logit
 from isnad.model.document import Document
 from isnad.model.inference import Extractor
 from isnad.model.modeling import IsnadModel
+from isnad.model.processes import threads
 from isnad.training.export import export_onnx
 from isnad.training.export_check import compare
 from isnad.training.export_openvino import export_openvino

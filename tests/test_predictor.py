@@ -85,14 +85,14 @@ def test_as_json(tiny_model: Path, found: list[Document]) -> None:
 def test_bad_documents(tiny_model: Path, found: list[Document], monkeypatch: pytest.MonkeyPatch) -> None:
     from isnad.model.windows import WindowMaker
 
-    whole = WindowMaker.windows
+    whole = WindowMaker.batch
 
-    def windows(self: WindowMaker, text: str) -> Any:
-        if text == "سيء":
+    def batch(self: WindowMaker, texts: list[str]) -> Any:
+        if "سيء" in texts:
             raise RuntimeError("لا\nيمكن")
-        return whole(self, text)
+        return whole(self, texts)
 
-    monkeypatch.setattr(WindowMaker, "windows", windows)
+    monkeypatch.setattr(WindowMaker, "batch", batch)
     bad = ["سيء", None, float("nan"), 5, b"x", "ب\ud83d", np.zeros(2)]
     texts = [t for pair in zip(bad, [*TEXTS, *TEXTS[:3]], strict=True) for t in pair]
     result = Predictor(tiny_model, keep=False)({"text": texts})

@@ -122,16 +122,17 @@ def test_a_book_among_tweets_is_scored_by_itself(
 def test_failures_take_the_place_of_their_documents(
     extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, calls = extractor._maker.windows, 0
+    whole, calls = extractor._maker.batch, 0
 
-    def windows(text: str) -> Any:
+    def batch(texts: list[str]) -> Any:
         nonlocal calls
-        calls += 1
-        if "سيء" in text:
-            raise RuntimeError(text)
-        return whole(text)
+        calls += len(texts)
+        for text in texts:
+            if "سيء" in text:
+                raise RuntimeError(text)
+        return whole(texts)
 
-    monkeypatch.setattr(extractor._maker, "windows", windows)
+    monkeypatch.setattr(extractor._maker, "batch", batch)
     texts = [f"{'سيء' if n in (5, 40) else 'بغداد'} {n}" for n in range(64)]
     found = list(attempt(extractor, ((str(n), text) for n, text in enumerate(texts))))
     assert [str(f) if isinstance(f, Exception) else f.text for f in found] == texts
@@ -139,10 +140,10 @@ def test_failures_take_the_place_of_their_documents(
     assert all(f.__traceback__ is None for f in found if isinstance(f, Exception))
     assert calls < 64 * 5
 
-    def interrupted(text: str) -> Any:
+    def interrupted(texts: list[str]) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(extractor._maker, "windows", interrupted)
+    monkeypatch.setattr(extractor._maker, "batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(attempt(extractor, [("1", "نص")]))
 
@@ -199,18 +200,21 @@ def test_spawned_processes(
 def test_forked_processes_do_not_wait_for_threads_that_are_gone(
     extractor: Extractor, texts: list[str], alone: list[dict[str, Any]]
 ) -> None:
-    # The parent computes on several threads, in a region large enough for them to be started.
+    # The parent computes on several threads, in a region large enough for them to be started. None computes at the
+    # moment of the fork: what a library had locked then would stay locked in the child, whoever forks.
     torch.set_num_threads(4)
-    stop = threading.Event()
+    computed, stop = threading.Event(), threading.Event()
 
     def busy() -> None:
-        while not stop.is_set():
-            extractor(texts[0])
+        extractor(texts)
+        computed.set()
+        stop.wait()
 
     thread = threading.Thread(target=busy)
     try:
         _ = torch.ones(1000, 1000) @ torch.ones(1000, 1000)
         thread.start()
+        assert computed.wait(60)
         children = []
         for _ in range(2):
             child = os.fork()

@@ -141,14 +141,14 @@ def test_bad_documents_are_listed_and_the_rest_goes_on(
 ) -> None:
     from isnad.model.windows import WindowMaker
 
-    whole = WindowMaker.windows
+    whole = WindowMaker.batch
 
-    def windows(self: WindowMaker, text: str) -> Any:
-        if text == TEXTS[5]:
+    def batch(self: WindowMaker, texts: list[str]) -> Any:
+        if TEXTS[5] in texts:
             raise MemoryError("كبير")
-        return whole(self, text)
+        return whole(self, texts)
 
-    monkeypatch.setattr(WindowMaker, "windows", windows)
+    monkeypatch.setattr(WindowMaker, "batch", batch)
     path, out = tmp_path / "a.jsonl", tmp_path / "out"
     path.write_bytes(jsonl(ROWS) + b"\xff\n" + json.dumps({"id": "half", "text": "ب\ud83d"}).encode())
     command = ("extract", path, "-m", tiny_model, "-o", out, "-f", "parquet", "--part-size", 4)

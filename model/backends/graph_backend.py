@@ -6,7 +6,7 @@ The graphs are those of `training.export_graphs`; what lies between them is NumP
 import itertools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -235,12 +235,3 @@ def candidates(best: Floats, floor: float, limit: int) -> tuple[Integers, Intege
         keep[rows] = False
         keep[rows.start + np.argsort(-values, kind="stable")[:limit]] = True
     return spans[keep], over
-
-
-def threads() -> int:
-    """Return the number of threads for one graph: OMP_NUM_THREADS, as torch reads it, else the cores at hand."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

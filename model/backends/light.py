@@ -107,14 +107,17 @@ class LightTokenizer:
         )
 
     def __call__(
-        self, text: str | Sequence[str], *, is_split_into_words: bool = False, add_special_tokens: bool = True
+        self,
+        text: str | Sequence[str] | Sequence[Sequence[str]],
+        *,
+        is_split_into_words: bool = False,
+        add_special_tokens: bool = True,
     ) -> "Pieces":
-        """Cut one text, or the words of one."""
-        return Pieces(
-            self._tokenizer.encode(
-                text, is_pretokenized=is_split_into_words, add_special_tokens=add_special_tokens
-            )
-        )
+        """Cut one text, the words of one, or the words of several."""
+        options = {"is_pretokenized": is_split_into_words, "add_special_tokens": add_special_tokens}
+        if is_split_into_words and text and not isinstance(text[0], str):
+            return Pieces(self._tokenizer.encode_batch(text, **options))
+        return Pieces(self._tokenizer.encode(text, **options))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -144,21 +147,25 @@ def _piece(named: Any) -> str | None:
 
 
 class Pieces:
-    """One encoding, with the two ways to look at it that transformers offers.
+    """One encoding, or several, with the two ways to look at them that transformers offers.
 
     Args:
-        encoding: an Encoding of tokenizers.
+        encoding: an Encoding of tokenizers, or a list of them.
     """
 
     def __init__(self, encoding: Any) -> None:
         self._encoding = encoding
 
-    def __getitem__(self, key: str) -> list[int]:
-        return {"input_ids": self._encoding.ids, "attention_mask": self._encoding.attention_mask}[key]
+    def __getitem__(self, key: str) -> list[Any]:
+        name = {"input_ids": "ids", "attention_mask": "attention_mask"}[key]
+        if isinstance(self._encoding, list):
+            return [getattr(encoding, name) for encoding in self._encoding]
+        return list(getattr(self._encoding, name))
 
     def word_ids(self, batch_index: int = 0) -> list[int | None]:
-        """Return the number of the word that each piece belongs to; `batch_index` can only be 0."""
-        return list(self._encoding.word_ids)
+        """Return the number of the word that each piece of an encoding belongs to."""
+        encoding = self._encoding[batch_index] if isinstance(self._encoding, list) else self._encoding
+        return list(encoding.word_ids)
 
 
 def read_object(path: Path) -> dict[str, Any]:

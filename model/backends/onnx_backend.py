@@ -7,9 +7,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
+from ..processes import threads
 from ..store import GRAPHS
 from .batches import PIECES_A_BATCH_GPU
-from .graph_backend import GraphBackend, read_export, threads
+from .graph_backend import GraphBackend, read_export
 from .light import LightConfig, LightTokenizer
 from .onnx_check import refuse_external_data
 from .onnx_files import graph_files

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
+from ..processes import threads
 from ..store import GRAPHS, IR_FILES
-from .graph_backend import OUTPUTS, GraphBackend, read_export, threads
+from .graph_backend import OUTPUTS, GraphBackend, read_export
 from .light import LightConfig, LightTokenizer
 from .sealed import SealedFiles
 
