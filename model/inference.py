@@ -159,8 +159,8 @@ class Extractor:
 def load_torch(folder: Path) -> "tuple[IsnadModel, Any]":
     """Return the model and the tokenizer of a folder; whatever its files lack or hide raises ModelError."""
     import torch
-    from transformers import AutoTokenizer
 
+    from .backends.light import load_tokenizer, unreadable
     from .modeling import IsnadModel
 
     try:
@@ -173,13 +173,10 @@ def load_torch(folder: Path) -> "tuple[IsnadModel, Any]":
             ignore_mismatched_sizes=True,  # they are reported below, by name
         )
         model, report = loaded
-        # Said outright: left unset, code named in a tokenizer's files would be asked about on the terminal.
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except IsnadError:
         raise
     except Exception as error:  # the libraries below raise every kind, bare Exception included
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {reason})") from error
+        raise unreadable(folder, error) from error
     # Loaded all the same, these would be random numbers.
     absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
     if absent:
@@ -187,9 +184,7 @@ def load_torch(folder: Path) -> "tuple[IsnadModel, Any]":
             f"{folder}: {len(absent)} weights are missing from its safetensors or do not have the sizes that "
             f"config.json says, {absent[0]} among them"
         )
-    if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(f"{folder}: its tokenizer has no fast version; accepted: one with tokenizer.json")
-    return model, tokenizer
+    return model, load_tokenizer(folder)
 
 
 def _named(item: str | tuple[str, str]) -> tuple[str, str]:

@@ -1,12 +1,13 @@
 """The data doctor: spans, documents, windows, reading; every finding, and every case in which it must keep quiet."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from check_views import kinds, marked, view
 from isnad.model.document import Relation
-from isnad.model.errors import DataError
+from isnad.model.errors import DataError, ModelError
 from isnad.model.schema import LabelSchema
 from isnad.training.data import write_documents
 from isnad.training.data.check import Finding, Severity, check_data
@@ -179,6 +180,14 @@ def measure() -> Measure:
 class TestWindow:
     def test_the_models_own_window(self):
         assert Measure.of().pieces == 256
+
+    def test_a_damaged_tokenizer(self, tiny_model: Path, tmp_path: Path):
+        folder = Path(
+            shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("manifest*"))
+        )
+        (folder / "tokenizer.json").write_text("{")
+        with pytest.raises(ModelError, match="model: cannot be loaded"):
+            Measure.of(folder)
 
     def test_long_paragraphs_and_far_relations(self, measure: Measure, schema: LabelSchema):
         v = marked("زار [قاآني|PERS] مدينة كبيرة" + " ثم مضى" * 60 + " في [بغداد|GPE].\nقصير.")

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.backends.batches import batch_arrays, budget_batches
-from ..model.backends.light import load_tokenizer
+from ..model.backends.light import load_tokenizer, unreadable
 from ..model.backends.openvino_backend import runtime
 from ..model.configuration import IsnadConfig
-from ..model.errors import DataError, IsnadError, ModelError
+from ..model.errors import DataError, IsnadError
 from ..model.windows import WindowMaker
 
 if TYPE_CHECKING:
@@ -58,15 +58,11 @@ def _config_and_tokenizer(folder: Path) -> tuple[IsnadConfig, Any]:
     try:
         config = IsnadConfig.from_pretrained(folder, local_files_only=True)
         config.schema()  # of a folder without config.json transformers makes a configuration of defaults
-        tokenizer = load_tokenizer(folder)
     except IsnadError:
         raise
-    except Exception as error:  # the libraries below raise every kind, bare Exception included
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {reason})") from error
-    if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(f"{folder}: its tokenizer has no fast version; accepted: one with tokenizer.json")
-    return config, tokenizer
+    except Exception as error:  # transformers raises every kind
+        raise unreadable(folder, error) from error
+    return config, load_tokenizer(folder)
 
 
 def ranges(model: "Model", products: Sequence["Node"], batches: Sequence[Inputs]) -> list[Range]:

@@ -124,7 +124,7 @@ def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer of a model folder: as transformers reads it, without transformers a `LightTokenizer`.
 
     Raises:
-        ModelError: the folder holds no tokenizer.
+        ModelError: the folder holds no tokenizer, a damaged one, or one without a fast version.
     """
     if not installed("transformers"):
         path = folder / "tokenizer_config.json"
@@ -137,7 +137,20 @@ def load_tokenizer(folder: Path) -> Any:
 
     from .. import configuration  # noqa: F401  (registers the model's type, which AutoTokenizer looks at)
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    try:
+        # Said outright: left unset, code named in a tokenizer's files would be asked about on the terminal.
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers and tokenizers raise every kind, bare Exception included
+        raise unreadable(folder, error) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"{folder}: its tokenizer has no fast version; accepted: one with tokenizer.json")
+    return tokenizer
+
+
+def unreadable(folder: Path, error: Exception) -> ModelError:
+    """Return what to raise for files of a model that a library stumbled over."""
+    reason = " ".join(str(error).split())[:300]
+    return ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {reason})")
 
 
 def _piece(named: Any) -> str | None:
