@@ -11,7 +11,7 @@ from .batching import BATCH_CHARACTERS, batches
 from .decoding import Decisions, Decoder
 from .document import Document
 from .errors import ConfigError, IsnadError, ModelError, nearest
-from .processes import after_fork
+from .processes import after_fork, tell_torch
 from .schema import LabelSchema
 from .store import resolve
 from .windows import WindowMaker
@@ -162,6 +162,8 @@ def load_torch(folder: Path) -> "tuple[IsnadModel, Any]":
 
     from .backends.light import load_tokenizer, unreadable
     from .modeling import IsnadModel
+
+    tell_torch()
 
     try:
         loaded: Any = IsnadModel.from_pretrained(

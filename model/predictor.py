@@ -14,7 +14,7 @@ from .columns import arrow_schema, need_pyarrow, to_columns
 from .document import Document
 from .errors import ConfigError, DataError, nearest
 from .inference import Extractor
-from .processes import after_fork, is_worker
+from .processes import after_fork, is_worker, set_threads
 from .store import embedded_models
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Predictor:
             engines that handle strings better than lists of structs.
         prefix: put before the names of the new columns, where the table has columns of such names already.
         keep: return the columns of the batch too; `datasets.map` keeps them by itself.
-        threads: of torch in a process; by default one in worker processes, torch's own choice elsewhere.
+        threads: of a process; by default one in worker processes, elsewhere OMP_NUM_THREADS or all cores.
         batch_size, batch_chars: see `Extractor.pipe`.
         options: of `Extractor.from_pretrained`: `thresholds`, `device` and so on.
 
@@ -147,7 +147,7 @@ class Predictor:
         with _lock:
             if key not in _extractors:
                 if self.threads is not None or is_worker():
-                    _set_threads(self.threads or 1)
+                    set_threads(self.threads or 1)
                 _extractors[key] = Extractor.from_pretrained(
                     self.model, **({"precision": "auto"} | self.options)
                 )
@@ -252,11 +252,3 @@ def _list(values: Sequence[Any] | Any) -> list[Any]:
 
 def _id(value: object) -> str:
     return "" if is_null(value) else str(value)
-
-
-def _set_threads(count: int) -> None:
-    try:
-        import torch
-    except ImportError:  # another backend
-        return
-    torch.set_num_threads(count)

@@ -9,6 +9,8 @@ _born = os.getpid()
 _settled = _born
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 _quiet = False
+_wanted: int | None = None
+_untold = False
 
 
 def is_worker() -> bool:
@@ -33,8 +35,26 @@ def after_fork() -> None:
         _settled = os.getpid()
 
 
+def set_threads(count: int) -> None:
+    """Compute on so many threads: torch from now on, other backends with the models that are loaded from now on."""
+    global _wanted, _untold
+    _wanted, _untold = count, True
+    if "torch" in sys.modules:
+        tell_torch()
+
+
+def tell_torch() -> None:
+    """Tell torch, once it is imported, what `set_threads` was told."""
+    global _untold  # noqa: PLW0603
+    if _untold and _wanted is not None:
+        sys.modules["torch"].set_num_threads(_wanted)
+        _untold = False
+
+
 def threads() -> int:
-    """Return how many threads are to compute: OMP_NUM_THREADS, as torch reads it, else the cores at hand."""
+    """Return how many threads are to compute: what was set; OMP_NUM_THREADS, as torch reads it; the cores at hand."""
+    if _wanted is not None:
+        return _wanted
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)

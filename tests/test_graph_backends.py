@@ -15,11 +15,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from isnad.model import processes
 from isnad.model.backends.choice import installed
-from isnad.model.backends.graph_backend import candidates, logit
+from isnad.model.backends.graph_backend import GraphBackend, candidates, logit
 from isnad.model.document import Document
 from isnad.model.inference import Extractor
 from isnad.model.modeling import IsnadModel
+from isnad.model.predictor import Predictor
 from isnad.model.processes import threads
 from isnad.training.export import export_onnx
 from isnad.training.export_check import compare
@@ -241,11 +243,17 @@ def _answer(extractor: Extractor, text: str, queue: Any) -> None:
     queue.put(extractor(text).to_dict())
 
 
+def _answers(extractor: Extractor, texts: list[str], queue: Any) -> None:
+    queue.put([d.to_dict() for d in extractor(texts)])
+
+
 @pytest.mark.skipif(not hasattr(sys, "getrefcount") or sys.platform != "linux", reason="forks")
 def test_a_forked_process_gets_the_same_answer(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # threads of the runtime, which the child will not have
     extractor = load(exported)
+    extractor._backend._budget = 64  # type: ignore[attr-defined]
     wanted = extractor(HARD[2]).to_dict()
+    many = [d.to_dict() for d in extractor(HARD)]  # on threads of our own, which it will not have either
     context = multiprocessing.get_context("fork")
     queue: Any = context.Queue()
     child = context.Process(target=_answer, args=(extractor, HARD[2], queue))
@@ -253,7 +261,49 @@ def test_a_forked_process_gets_the_same_answer(exported: Path, monkeypatch: pyte
     assert queue.get(timeout=60) == wanted
     child.join(60)
     assert child.exitcode == 0
+    child = context.Process(target=_answers, args=(extractor, HARD, queue))
+    child.start()
+    assert queue.get(timeout=60) == many
+    child.join(60)
     assert extractor(HARD[2]).to_dict() == wanted
+
+
+def test_as_many_batches_as_threads_are_scored_at_once(
+    exported: Path, articles: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*(a.text for a in articles), *HARD]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    wanted = load(exported)(texts)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    extractor, callers = load(exported), set()
+    backend: Any = extractor._backend
+    backend._budget = 256
+    batch = GraphBackend._batch
+
+    def watched(self: Any, windows: Any, graphs: Any) -> Any:
+        callers.add((threading.current_thread().name.partition("_")[0], len(self._opened)))
+        return batch(self, windows, graphs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GraphBackend, "_batch", watched)
+        assert plain([extractor(HARD[2])]) == plain([wanted[len(articles) + 2]])
+        assert callers == {("MainThread", 1)}  # one batch gets all threads, and nothing more is opened
+        callers.clear()
+        assert plain(extractor(texts)) == plain(wanted)
+        assert callers == {("isnad", 2)}
+    again = pickle.loads(pickle.dumps(extractor))
+    assert plain(again(texts)) == plain(wanted) and len(again._backend._opened) == 2
+
+
+def test_a_batch_that_fails_among_several_says_so(
+    exported: Path, articles: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    extractor = load(exported)
+    backend: Any = extractor._backend
+    monkeypatch.setattr(backend, "_call", lambda graph, inputs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        extractor([a.text for a in articles])
 
 
 def test_threads_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,3 +311,14 @@ def test_threads_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threads() == 3
     monkeypatch.setenv("OMP_NUM_THREADS", "0")
     assert threads() >= 1
+
+
+def test_a_predictor_says_how_many_threads(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(processes, "_wanted", None)  # put back in the end
+    before = torch.get_num_threads()
+    try:
+        backend: Any = Predictor(exported, threads=2).extractor._backend
+        assert backend._threads == threads() == torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

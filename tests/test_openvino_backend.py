@@ -130,7 +130,7 @@ def test_other_devices_are_refused(exported: Path) -> None:
 
 
 def compiled(extractor: Extractor) -> Any:
-    return extractor._backend._graphs["encode"]._compiled  # type: ignore[attr-defined]
+    return extractor._backend._graphs()["encode"]._compiled  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What every backend does before and after its model runs: padding, batching by length, cutting into windows."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ def batch_arrays(
         pad_id: piece id that pads.
         multiple: numbers of pieces and of words are padded to a multiple of it.
     """
-    longest = max(len(w.input_ids) for w in windows), max(len(w.words) for w in windows)
-    pieces, count = (-(-length // multiple) * multiple for length in longest)
+    pieces = rounded_up(max(len(w.input_ids) for w in windows), multiple)
+    count = rounded_up(max(len(w.words) for w in windows), multiple)
     ids = np.full((len(windows), pieces), pad_id, dtype=np.int64)
     attention = np.zeros((len(windows), pieces), dtype=np.int64)
     first, last = np.zeros((2, len(windows), count), dtype=np.int64)
@@ -46,6 +47,11 @@ def batch_arrays(
         "word_letters": letters,
         "word_mask": mask,
     }
+
+
+def rounded_up(length: int, multiple: int) -> int:
+    """Return the least multiple that is not below a length."""
+    return -(-length // multiple) * multiple
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -73,15 +79,33 @@ def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 def score_batches(
     windows: Sequence[Window],
+    groups: Sequence[Sequence[int]],
     score: Callable[[list[Window]], list[WindowScores]],
-    budget: int = PIECES_A_BATCH,
+    *,
+    at_once: int = 1,
 ) -> list[WindowScores]:
-    """Return the scores of each window, in order; `score` is given windows of like length, `budget` pieces of them."""
-    scores: dict[int, WindowScores] = {}
-    for group in budget_batches([len(w.input_ids) for w in windows], budget):
-        for index, result in zip(group, score([windows[i] for i in group]), strict=True):
-            scores[index] = result
-    return [scores[i] for i in range(len(windows))]
+    """Return the scores of each window, in order.
+
+    Args:
+        windows: to score.
+        groups: indices of the windows of each batch, as `budget_batches` makes them.
+        score: of one batch; called in `at_once` threads.
+        at_once: number of batches scored at the same time.
+    """
+
+    def one(group: Sequence[int]) -> list[WindowScores]:
+        return score([windows[index] for index in group])
+
+    # The longest come last; with them first, no thread is left with a long one when the others are done.
+    order = list(reversed(groups))
+    if at_once > 1:
+        with ThreadPoolExecutor(at_once, thread_name_prefix="isnad") as pool:
+            results = list(pool.map(one, order))
+    else:
+        results = [one(group) for group in order]
+    pairs = zip(order, results, strict=True)
+    scores = {index: s for group, found in pairs for index, s in zip(group, found, strict=True)}
+    return [scores[index] for index in range(len(windows))]
 
 
 def split_scores(

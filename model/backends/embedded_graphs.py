@@ -49,10 +49,12 @@ def graph_file(name: str) -> str:
 class EmbeddedBackend(OnnxBackend):
     """Runs weightless graphs on ONNX Runtime; see `OnnxBackend`."""
 
-    def _load(self) -> Mapping[str, "Opened"]:
+    def _load(self, calls: int, threads: int) -> Mapping[str, "Opened"]:
         files = self._source.read()
         weights = read_weights(files[WEIGHTS])
-        return {name: Opened(files[graph_file(name)], name, weights, self._device) for name in GRAPHS}
+        return {
+            name: Opened(files[graph_file(name)], name, weights, self._device, threads) for name in GRAPHS
+        }
 
 
 class Opened:
@@ -63,12 +65,15 @@ class Opened:
         name: of the part, for messages.
         weights: tensors by name.
         device: see `load_onnx`.
+        threads: of one call.
 
     Raises:
         ModelError: the graph asks for what the weights lack, or keeps tensors in other files.
     """
 
-    def __init__(self, graph: bytes, name: str, weights: Mapping[str, NDArray[Any]], device: str) -> None:
+    def __init__(
+        self, graph: bytes, name: str, weights: Mapping[str, NDArray[Any]], device: str, threads: int
+    ) -> None:
         from onnxruntime import OrtValue, SessionOptions
 
         names = tensors_in_memory(graph, graph_file(name))
@@ -82,7 +87,7 @@ class Opened:
         options = SessionOptions()
         values = [OrtValue.ortvalue_from_numpy(weight) for weight in self._weights.values()]
         options.add_external_initializers(names, values)
-        self._session = open_session(graph, name, device, options=options)
+        self._session = open_session(graph, name, device, threads, options=options)
 
     def run(self, outputs: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
         """Return the outputs; see onnxruntime.InferenceSession."""

@@ -8,20 +8,23 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..processes import threads
 from ..scores import Floats, Integers, WindowScores
 from ..store import EXPORT
 from ..windows import Window
-from .batches import batch_arrays, score_batches, split_scores
+from .batches import batch_arrays, budget_batches, rounded_up, score_batches, split_scores
 from .light import LightConfig, LightTokenizer
 from .onnx_files import Export
 
 # Pairs times words of one call of the relation graph: what bounds its memory.
 _PAIR_CELLS = 2**20
+Graphs = Mapping[str, Any]
 # Number of outputs of each graph.
 OUTPUTS = {"encode": 4, "mentions": 2, "relations": 1, "coreference": 1}
 
@@ -48,6 +51,10 @@ class GraphBackend(ABC):
         config: the model's configuration; `prune_threshold` and `max_candidates` are looked up at every call.
         pad_id: piece id that pads.
 
+    A few batches are scored one after another, each on all threads; as many as there are threads are scored at the
+    same time, each on one, as threads that share a batch wait for each other. The graphs are opened once for the
+    former, and once more when the latter is first wanted.
+
     A backend can be pickled and used in threads; a forked process opens the graphs anew, as the threads of their
     runtime do not survive a fork.
     """
@@ -57,6 +64,8 @@ class GraphBackend(ABC):
     # Lengths and numbers of words, spans and pairs are padded to multiples of it, for runtimes that compile anew for
     # every shape.
     _multiple = 1
+    # Whether batches may be scored at the same time.
+    _concurrent = True
 
     def __init__(self, config: LightConfig, pad_id: int) -> None:
         self._config, self._pad_id = config, pad_id
@@ -69,35 +78,50 @@ class GraphBackend(ABC):
         self._open()
 
     @abstractmethod
-    def _load(self) -> Mapping[str, Any]:
-        """Return the opened graphs by name; what can be pickled was set before `__init__`."""
+    def _load(self, calls: int, threads: int) -> Graphs:
+        """Return the opened graphs by name; what can be pickled was set before `__init__`.
+
+        Args:
+            calls: made at the same time.
+            threads: of each call.
+        """
 
     @abstractmethod
     def _call(self, graph: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
         """Return the outputs of an opened graph, in its order; threads may call at the same time."""
 
     def _open(self) -> None:
-        self._graphs = self._load()
-        self._process = os.getpid()
+        self._process, self._threads = os.getpid(), threads()
+        self._lock = Lock()
+        self._opened = {1: self._load(1, self._threads)}
         self._abandoned: list[Any] = getattr(self, "_abandoned", [])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k not in ("_graphs", "_process", "_abandoned")}
+        own = ("_opened", "_lock", "_process", "_threads", "_abandoned")
+        return {k: v for k, v in vars(self).items() if k not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._open()
 
-    def _run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
+    def _graphs(self, calls: int = 1) -> Graphs:
+        """Return the graphs, opened for so many calls at the same time."""
         if self._process != os.getpid():
             # Closing the old graphs would wait for threads that only the parent process has.
-            self._abandoned = [*self._abandoned, self._graphs]
+            self._abandoned = [*self._abandoned, self._opened]
             self._open()
-        return self._call(self._graphs[graph], inputs)
+        with self._lock:
+            if calls not in self._opened:
+                self._opened[calls] = self._load(calls, 1)
+            return self._opened[calls]
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
-        return score_batches(windows, self._batch, self._budget)
+        groups = budget_batches([len(w.input_ids) for w in windows], self._budget)
+        graphs, calls = self._graphs(), 1
+        if self._concurrent and len(groups) >= self._threads > 1:
+            graphs, calls = self._graphs(self._threads), self._threads
+        return score_batches(windows, groups, lambda batch: self._batch(batch, graphs), at_once=calls)
 
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
         """Return probabilities [pairs]."""
@@ -106,16 +130,16 @@ class GraphBackend(ABC):
             name: np.ascontiguousarray(self._padded(array), dtype=np.float32)
             for name, array in inputs.items()
         }
-        return self._run("coreference", arrays)[0][: len(features)]
+        return self._call(self._graphs()["coreference"], arrays)[0][: len(features)]
 
     def _padded(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return an array with its first row repeated behind the last until its length is a multiple."""
-        lacking = -len(array) % self._multiple if len(array) else 0
+        lacking = rounded_up(len(array), self._multiple) - len(array)
         return np.concatenate([array, np.repeat(array[:1], lacking, axis=0)]) if lacking else array
 
-    def _batch(self, windows: list[Window]) -> list[WindowScores]:
+    def _batch(self, windows: list[Window], graphs: Graphs) -> list[WindowScores]:
         arrays = batch_arrays(windows, self._pad_id, multiple=self._multiple)
-        words, span_logits, best, proclitics = self._run("encode", arrays)
+        words, span_logits, best, proclitics = self._call(graphs["encode"], arrays)
         floor = logit(self._config.prune_threshold)
         spans, over = candidates(best, floor, self._config.max_candidates)
         window, first, last = spans.T
@@ -124,9 +148,10 @@ class GraphBackend(ABC):
         mentions, vectors = np.zeros((2, 0, 1), dtype=np.float32)
         if len(spans):
             of_spans = {"spans": self._padded(spans), "logits": self._padded(logits)}
-            mentions, vectors = self._run("mentions", {"words": words} | of_spans)
+            mentions, vectors = self._call(graphs["mentions"], {"words": words} | of_spans)
         pairs = self._pairs(spans, logits > floor)
-        pair_logits = self._relate(words, arrays["word_mask"], mentions, spans, pairs)
+        relate = graphs["relations"]
+        pair_logits = self._relate(relate, words, arrays["word_mask"], mentions, spans, pairs)
         return split_scores(
             len(windows), spans, logits, vectors, proclitics[window, first], pairs, pair_logits, over
         )
@@ -147,7 +172,13 @@ class GraphBackend(ABC):
         return np.concatenate(found)
 
     def _relate(
-        self, words: Floats, word_mask: NDArray[Any], mentions: Floats, spans: Integers, pairs: Integers
+        self,
+        graph: Any,
+        words: Floats,
+        word_mask: NDArray[Any],
+        mentions: Floats,
+        spans: Integers,
+        pairs: Integers,
     ) -> Floats:
         """Return [pairs, relations]; windows with about as many pairs are scored together."""
         logits = np.zeros((len(pairs), self._relations), dtype=np.float32)
@@ -160,8 +191,7 @@ class GraphBackend(ABC):
         for group in _alike([hi - lo for lo, hi in parts], most):
             chosen = [parts[i] for i in group]
             rows = window_of[[lo for lo, _ in chosen]]
-            longest = max(hi - lo for lo, hi in chosen)
-            longest += -longest % self._multiple
+            longest = rounded_up(max(hi - lo for lo, hi in chosen), self._multiple)
             sides = np.zeros((2, len(chosen), longest), dtype=np.int64)
             for row, (lo, hi) in enumerate(chosen):
                 sides[:, row, : hi - lo] = pairs[lo:hi].T
@@ -169,8 +199,8 @@ class GraphBackend(ABC):
             used, index = np.unique(sides, return_inverse=True)
             used = self._padded(used)
             head, tail = index.reshape(sides.shape).astype(np.int64)
-            result = self._run(
-                "relations",
+            result = self._call(
+                graph,
                 {
                     "words": words[rows],
                     "word_mask": word_mask[rows],

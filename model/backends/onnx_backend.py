@@ -7,10 +7,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
-from ..processes import threads
 from ..store import GRAPHS
 from .batches import PIECES_A_BATCH_GPU
-from .graph_backend import GraphBackend, read_export
+from .graph_backend import GraphBackend, Graphs, read_export
 from .light import LightConfig, LightTokenizer
 from .onnx_check import refuse_external_data
 from .onnx_files import graph_files
@@ -45,26 +44,27 @@ class OnnxBackend(GraphBackend):
     def __init__(self, source: SealedFiles, config: LightConfig, pad_id: int, device: str = "cpu") -> None:
         self._source, self._device = source, device
         if device != "cpu":
-            self._budget = PIECES_A_BATCH_GPU
+            self._budget, self._concurrent = PIECES_A_BATCH_GPU, False
         super().__init__(config, pad_id)
 
-    def _load(self) -> Mapping[str, Any]:
+    def _load(self, calls: int, threads: int) -> Graphs:
         files = self._source.read()
         for name, content in files.items():
             refuse_external_data(content, name)
-        return {name: open_session(files[f"{name}.onnx"], name, self._device) for name in GRAPHS}
+        return {name: open_session(files[f"{name}.onnx"], name, self._device, threads) for name in GRAPHS}
 
     def _call(self, graph: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
         return list(graph.run(None, dict(inputs)))
 
 
-def open_session(graph: bytes, name: str, device: str, *, options: Any | None = None) -> Any:
+def open_session(graph: bytes, name: str, device: str, threads: int, *, options: Any | None = None) -> Any:
     """Return an onnxruntime.InferenceSession.
 
     Args:
         graph: content of the ONNX file.
         name: of the part, for messages.
         device: see `load_onnx`.
+        threads: of one call.
         options: an onnxruntime.SessionOptions to complete, for graphs whose weights are handed over with it.
 
     Raises:
@@ -75,7 +75,7 @@ def open_session(graph: bytes, name: str, device: str, *, options: Any | None = 
     options = onnxruntime.SessionOptions() if options is None else options
     # Warnings about nodes that optimisation leaves out are of no use to anybody who runs a model.
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = threads
     # A thread that spins while another graph runs takes the core away from it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # The other format that ONNX Runtime would detect has not been looked into.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
-from ..processes import threads
 from ..store import GRAPHS, IR_FILES
 from .graph_backend import OUTPUTS, GraphBackend, read_export
 from .light import LightConfig, LightTokenizer
@@ -87,14 +86,14 @@ class OpenVinoBackend(GraphBackend):
         self._source, self._bf16 = source, bf16
         super().__init__(config, pad_id)
 
-    def _load(self) -> Mapping[str, "OpenGraph"]:
+    def _load(self, calls: int, threads: int) -> Mapping[str, "OpenGraph"]:
         files, core = self._source.read(), runtime().Core()
         settings = {
             # Said outright: left to itself, OpenVINO computes in bf16 where it can. Where it cannot, it would
             # emulate what is asked for, forty times slower.
             "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 and computes_bf16(core) else "f32",
-            "INFERENCE_NUM_THREADS": threads(),
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": calls * threads,
+            "NUM_STREAMS": calls,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _ACTIVATION_GROUP,
             # Pinned, the threads of all processes of a machine would crowd on its first cores.
             "ENABLE_CPU_PINNING": False,

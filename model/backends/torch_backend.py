@@ -58,7 +58,9 @@ class TorchBackend:
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
         budget = PIECES_A_BATCH if self._device.type == "cpu" else PIECES_A_BATCH_GPU
-        return score_batches(windows, self._batch, budget)
+        return score_batches(
+            windows, budget_batches([len(w.input_ids) for w in windows], budget), self._batch
+        )
 
     @torch.inference_mode()
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
