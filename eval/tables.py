@@ -16,7 +16,14 @@ from .counts import Counts
 from .evaluation import Evaluation
 from .report import markdown_table, percent
 from .stored import load_result
-from .tables_speed import render_costs, render_engines, render_exports, render_speed
+from .tables_speed import (
+    render_cores,
+    render_costs,
+    render_engines,
+    render_exports,
+    render_long,
+    render_speed,
+)
 from .tables_training import render_ablation, render_new_labels, render_pretraining
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,6 +158,8 @@ def sections(results: Path = RESULTS) -> dict[str, str]:
         "pretraining": render_pretraining(results),
         "ablation": render_ablation(results),
         "speed": render_speed(results),
+        "cores": render_cores(results),
+        "long": render_long(results),
         "exports": render_exports(results),
         "engines": render_engines(results),
         "costs": render_costs(results),

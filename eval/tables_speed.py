@@ -6,12 +6,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .bench.tables import growth, latency, throughput, within
+from .bench.tables import growth, latency, quantity, throughput, within
 from .benchmark.report import markdown_rows
 from .benchmark.report_tables import Table
 from .report import markdown_table
 
-BENCH, ENGINES = "bench.json", "engines.json"
+# The second is of the same bench on all cores, the third of one model alone on a text of a million words.
+BENCH, CORES_BENCH, LONG_BENCH, ENGINES = "bench.json", "bench_cores.json", "bench_long.json", "engines.json"
 # The notes of exports (`export.json`), which hold how they agree with the model; the files are `export_NAME.json`.
 EXPORTS = ("onnx", "onnx-int8", "openvino", "openvino-int8", "openvino-int8-static")
 # What the worked plan is about: articles, words of each, cores of the cluster.
@@ -40,6 +41,43 @@ def render_speed(results: Path) -> str:
     )
     parts.append(f"```sh\n{content['command']}\n```")
     return "\n\n".join(parts)
+
+
+def render_cores(results: Path) -> str:
+    """Return words a second on all cores as Markdown, beside those on one thread and those of the pipelines."""
+    single, content = _stored(results / BENCH), _stored(results / CORES_BENCH)
+    alone = {g["name"]: g["contestants"] for g in single["groups"]}
+    cores, parts = content["machine"]["threads"], []
+    for group in content["groups"]:
+        baselines = list(dict.fromkeys((group["default"], group["best"])))
+        heads = ("model", f"words a second, {cores} threads", "× one thread")
+        rows = tuple(
+            (
+                within(group, name),
+                quantity(found["rate"]),
+                found["rate"]["value"] / alone[group["name"]][name]["rate"]["value"],
+                *("baseline" if b == name else quantity(found["ratios"].get(b)) for b in baselines),
+            )
+            for name, found in group["contestants"].items()
+        )
+        table = Table(group["name"], (*heads, *(f"× {within(group, b)}" for b in baselines)), rows)
+        parts += [f"**{group['name']}, {cores} threads.**", "\n".join(markdown_rows(table))]
+    parts.append(
+        f"{content['words']:,} words of {content['texts']} documents, "
+        f"{content['settings']['speed']['rounds']} rounds, in which all took turns; brackets hold the 95% interval "
+        f"over rounds. The run on one thread was another one. Made {content['made']}, revision {content['revision']}."
+    )
+    return "\n\n".join([*parts, f"```sh\n{content['command']}\n```"])
+
+
+def render_long(results: Path) -> str:
+    """Return the growth with length up to a million words as Markdown."""
+    content = _stored(results / LONG_BENCH)
+    table = growth(content["growth"])
+    threads = content["environment"].get("OMP_NUM_THREADS", content["machine"]["threads"])
+    note = f"Threads: {threads}; made {content['made']}, revision {content['revision']}."
+    rows = "\n".join(markdown_rows(table)) if table else ""
+    return "\n\n".join([rows, note, f"```sh\n{content['command']}\n```"])
 
 
 def render_exports(results: Path) -> str:

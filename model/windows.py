@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _WORDS_A_CALL = 4096
 # Fewer words are not worth another core.
 _WORDS_A_CORE = 256
+# Words, and with them what is kept beside windows, of paragraphs that are looked at together.
+_WORDS_A_BLOCK = 32_768
 # Different words whose pieces are kept: most words of a text have come before, and are not cut again.
 _WORDS_KNOWN = 65_536
 # A word's letters as the model sees them: the first ones (proclitics, article) and the last ones (suffixes).
@@ -123,20 +125,14 @@ class WindowMaker:
             yield from self._paragraph(text, spans, chunk, self._pieces(chunk))
 
     def batch(self, texts: Sequence[str]) -> list[list[Window]]:
-        """Return the windows of each of some documents; what is new in all of them is cut at once, on all cores."""
-        spans = [[words(text, start, end) for start, end in paragraphs(text)] for text in texts]
-        chunks = [
-            [self._spelled(text, part) for part in parts] for text, parts in zip(texts, spans, strict=True)
-        ]
-        pieces = self._pieces(word for parts in chunks for chunk in parts for word in chunk)
-        return [
-            [
-                window
-                for part, chunk in zip(parts, own, strict=True)
-                for window in self._paragraph(text, part, chunk, pieces)
-            ]
-            for text, parts, own in zip(texts, spans, chunks, strict=True)
-        ]
+        """Return the windows of each of some documents; what is new in many of them is cut at once, on all cores."""
+        found: list[list[Window]] = [[] for _ in texts]
+        for block in _blocks(texts):
+            chunks = [self._spelled(texts[n], spans) for n, spans in block]
+            pieces = self._pieces(word for chunk in chunks for word in chunk)
+            for (n, spans), chunk in zip(block, chunks, strict=True):
+                found[n].extend(self._paragraph(texts[n], spans, chunk, pieces))
+        return found
 
     def _paragraph(
         self,
@@ -273,3 +269,18 @@ def _wants_blanks(tokenizer: Any) -> bool:
 
     sentence = pieces("ا ا")
     return pieces(["ا", "ا"]) != sentence and pieces(["ا", " ا"]) == sentence
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[list[tuple[int, list[tuple[int, int]]]]]:
+    """Yield the words of paragraphs in order, each paragraph with the index of its text, many paragraphs at a time."""
+    block: list[tuple[int, list[tuple[int, int]]]] = []
+    held = 0
+    for number, text in enumerate(texts):
+        for start, end in paragraphs(text):
+            spans = words(text, start, end)
+            block.append((number, spans))
+            held += len(spans)
+            if held >= _WORDS_A_BLOCK:
+                yield block
+                block, held = [], 0
+    yield block

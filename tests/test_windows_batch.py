@@ -50,6 +50,18 @@ def test_a_batch_is_its_documents(
     assert len(lists) == 1  # and nothing of it again
 
 
+def test_long_texts_are_taken_in_blocks(
+    tokenizer: Any, articles: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["\n".join(a.text for a in articles[:3]), "", articles[3].text]
+    maker = WindowMaker(tokenizer, max_pieces=64, overlap_pieces=8)
+    expected = [plain(list(maker.windows(text))) for text in texts]
+    for size in (1, 300, 10**6):
+        monkeypatch.setattr(module, "_WORDS_A_BLOCK", size)
+        assert len(list(module._blocks(texts))) > (3 if size < 10**6 else 0)
+        assert [plain(found) for found in maker.batch(texts)] == expected
+
+
 def test_few_words_stay_on_one_core(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: pytest.fail("asked for cores"))
     maker = WindowMaker(tokenizer)
