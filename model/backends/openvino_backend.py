@@ -4,8 +4,10 @@ import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
@@ -27,6 +29,7 @@ _STEP = 8
 
 
 _TELEMETRY = "openvino_telemetry"
+_first = Lock()
 
 
 def runtime() -> Any:
@@ -36,8 +39,15 @@ def runtime() -> Any:
     identifier in the home folder, unless the user has opted out. Where its telemetry package cannot be imported,
     it takes a stub that does nothing, for good. What was imported before is left as it is.
     """
-    if "openvino" in sys.modules:
-        return sys.modules["openvino"]
+    with _first:
+        module = sys.modules.get("openvino") or _imported()
+        # The first array that it sees must not be two at the same time: pybind11, which it is made with, looks NumPy up
+        # then, and of two threads each would wait for what the other holds, one for the interpreter's lock.
+        _ = module.Tensor(np.zeros(1, dtype=np.float32), shared_memory=True).data
+    return module
+
+
+def _imported() -> Any:
     before = sys.modules.get(_TELEMETRY)
     # None is what makes an import fail.
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
