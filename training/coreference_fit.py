@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..model.backends.torch_backend import batch_tensors, budget_batches
+from ..model.backends.torch_backend import batch_tensors, window_batches
 from ..model.coreference import candidate_pairs, pair_features
 from ..model.decoding import coreference_mentions
 from ..model.document import Document
@@ -98,7 +98,7 @@ def _representations(
     model.eval()
     examples = list(build_examples(document, maker, schema))
     vectors: dict[str, Tensor] = {}
-    for group in budget_batches([len(e.window.input_ids) for e in examples], _PIECES_A_BATCH):
+    for group in window_batches([e.window for e in examples], _PIECES_A_BATCH):
         vectors |= _batch_representations(model, [examples[n] for n in group], document, pad_id)
     return vectors
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.backends.batches import batch_arrays, budget_batches
+from ..model.backends.batches import batch_arrays, window_batches
 from ..model.backends.light import load_tokenizer, unreadable
 from ..model.backends.openvino_backend import runtime
 from ..model.configuration import IsnadConfig
@@ -49,7 +49,7 @@ def calibration_batches(source: Path, texts: Sequence[str]) -> list[Inputs]:
     windows = [w for _, w in zip(range(_WINDOWS), (w for t in texts for w in maker.windows(t)), strict=False)]
     if not windows:
         raise DataError("no words to calibrate on", accepted="texts like those that the model will read")
-    groups = budget_batches([len(w.input_ids) for w in windows], _PIECES_A_BATCH)
+    groups = window_batches(windows, _PIECES_A_BATCH)
     return [batch_arrays([windows[n] for n in group], tokenizer.pad_token_id or 0) for group in groups]
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from ..model.backends.torch_backend import batch_tensors, budget_batches
+from ..model.backends.torch_backend import batch_tensors, window_batches
 from ..model.document import Document
 from ..model.modeling import IsnadModel
 from ..model.schema import EntityType, LabelSchema, RelationType
@@ -63,7 +63,7 @@ class _Reader:
     def words(self, text: str) -> Iterator[tuple[Window, Tensor]]:
         """Yield the windows of a text with [words, word_size]."""
         windows = list(self._maker.windows(text))
-        for group in budget_batches([len(w.input_ids) for w in windows], _PIECES_A_BATCH):
+        for group in window_batches(windows, _PIECES_A_BATCH):
             chosen = [windows[n] for n in group]
             output = self.model(**batch_tensors(chosen, self._pad_id))
             assert output.words is not None

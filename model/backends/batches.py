@@ -77,6 +77,11 @@ def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return groups
 
 
+def window_batches(windows: Sequence[Window], budget: int) -> list[list[int]]:
+    """Return indices of windows, batch by batch, as `budget_batches` groups their numbers of pieces."""
+    return budget_batches([len(window.input_ids) for window in windows], budget)
+
+
 def score_batches(
     windows: Sequence[Window],
     groups: Sequence[Sequence[int]],
@@ -88,7 +93,7 @@ def score_batches(
 
     Args:
         windows: to score.
-        groups: indices of the windows of each batch, as `budget_batches` makes them.
+        groups: indices of the windows of each batch, as `window_batches` makes them.
         score: of one batch; called in `at_once` threads.
         at_once: number of batches scored at the same time.
     """

@@ -11,7 +11,7 @@ from ..modeling import IsnadModel, same_window_pairs
 from ..scores import Floats, Integers, WindowScores
 from ..windows import Window
 from .batches import PIECES_A_BATCH, split_scores
-from .torch_backend import batch_tensors, budget_batches
+from .torch_backend import batch_tensors, window_batches
 
 # Logit of the label that a span is given; all others have its negative.
 CERTAIN = 20.0
@@ -58,7 +58,7 @@ def score_given(
     if len(windows) != len(given):
         raise ValueError(f"{len(windows)} windows and {len(given)} sets of spans; accepted: one for each")
     scores: dict[int, WindowScores] = {}
-    for group in budget_batches([len(w.input_ids) for w in windows], PIECES_A_BATCH):
+    for group in window_batches(windows, PIECES_A_BATCH):
         found = _batch(model, [windows[i] for i in group], [given[i] for i in group], pad_id)
         scores.update(zip(group, found, strict=True))
     return [scores[i] for i in range(len(windows))]

@@ -18,7 +18,7 @@ from ..processes import threads
 from ..scores import Floats, Integers, WindowScores
 from ..store import EXPORT
 from ..windows import Window
-from .batches import batch_arrays, budget_batches, rounded_up, score_batches, split_scores
+from .batches import batch_arrays, rounded_up, score_batches, split_scores, window_batches
 from .light import LightConfig, LightTokenizer
 from .onnx_files import Export
 
@@ -117,7 +117,7 @@ class GraphBackend(ABC):
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
-        groups = budget_batches([len(w.input_ids) for w in windows], self._budget)
+        groups = window_batches(windows, self._budget)
         graphs, calls = self._graphs(), 1
         if self._concurrent and len(groups) >= self._threads > 1:
             graphs, calls = self._graphs(self._threads), self._threads

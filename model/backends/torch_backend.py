@@ -16,9 +16,10 @@ from .batches import (
     budget_batches,
     score_batches,
     split_scores,
+    window_batches,
 )
 
-__all__ = ["TorchBackend", "batch_tensors", "budget_batches"]
+__all__ = ["TorchBackend", "batch_tensors", "budget_batches", "window_batches"]
 
 
 def batch_tensors(windows: Sequence[Window], pad_id: int) -> dict[str, Tensor]:
@@ -58,9 +59,7 @@ class TorchBackend:
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Return the scores of each window, in order; windows are batched by length."""
         budget = PIECES_A_BATCH if self._device.type == "cpu" else PIECES_A_BATCH_GPU
-        return score_batches(
-            windows, budget_batches([len(w.input_ids) for w in windows], budget), self._batch
-        )
+        return score_batches(windows, window_batches(windows, budget), self._batch)
 
     @torch.inference_mode()
     def coreference(self, features: Floats, first: Floats, second: Floats) -> Floats:
